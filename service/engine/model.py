@@ -1,0 +1,435 @@
+"""The engine's vocabulary: what is known (knowledge base), what was found (case), what follows (assessment).
+
+Frozen dataclasses over plain values. Nothing here knows FHIR, files or the clock.
+Probabilities are fractions 0..1 everywhere in the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+SourceKind = Literal["seen", "recalled", "expert"]
+Region = Literal["spine", "hip", "sij", "peripheral-nerve", "pelvis", "serious", "both", "other"]
+Urgency = Literal["emergency", "urgent", "soon", "routine"]
+AnswerType = Literal["boolean", "choice", "quantity"]
+Side = Literal["left", "right", "bilateral"]
+Role = Literal["input", "check", "unusable"]
+
+URGENCY_ORDER: tuple[Urgency, ...] = ("emergency", "urgent", "soon", "routine")
+PATTERNS: tuple[str, ...] = (
+    "spine", "hip", "sij", "hip-and-spine", "other-combination", "peripheral-nerve", "pelvis", "serious", "none-identified",
+)
+
+AnswerValue = bool | str | float
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A machine-readable statement about one answer.
+
+    Written ``true``, ``false``, ``=A|B`` (choice), or one or two bounds such as ``<=15`` and ``>15 <=25`` (quantity).
+    """
+
+    text: str
+    truth: bool | None = None
+    choices: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Test:
+        """The statement written as `text`; ValueError if it has none of the forms above."""
+        stripped = text.strip()
+        if stripped in ("true", "false"):
+            return cls(stripped, truth=stripped == "true")
+        if stripped.startswith("=") and not _is_number(stripped[1:]):
+            return cls(stripped, choices=tuple(stripped[1:].split("|")))
+        bounds = []
+        for part in stripped.split():
+            sign = next((sign for sign in ("<=", ">=", "<", ">", "=") if part.startswith(sign)), None)
+            if sign is None or not _is_number(part[len(sign):]):
+                raise ValueError(f"not a statement about an answer: {text!r}")
+            bounds.append((sign, float(part[len(sign):])))
+        if not bounds:
+            raise ValueError("an empty statement about an answer")
+        return cls(stripped, bounds=tuple(bounds))
+
+    def holds(self, value: AnswerValue) -> bool:
+        """Whether the statement is true of a known answer."""
+        if self.truth is not None:
+            return value is self.truth
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, bool | str):
+            return False
+        return all(_COMPARE[sign](value, bound) for sign, bound in self.bounds)
+
+    def example(self) -> AnswerValue:
+        """One answer of which the statement is true; for bounds the inner end, or one beyond an open one."""
+        if self.truth is not None:
+            return self.truth
+        if self.choices:
+            return self.choices[0]
+        sign, bound = self.bounds[-1]
+        return {"<=": bound, ">=": bound, "=": bound, ">": bound + 1.0, "<": bound - 1.0}[sign]
+
+
+_COMPARE = {
+    "<=": lambda value, bound: value <= bound,
+    ">=": lambda value, bound: value >= bound,
+    "<": lambda value, bound: value < bound,
+    ">": lambda value, bound: value > bound,
+    "=": lambda value, bound: value == bound,
+}
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# --- what is known -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where a number comes from, as shown to a reader: never the address it was seen at."""
+
+    id: str
+    text: str
+    authors: str = ""
+    year: int | None = None
+    title: str = ""
+    journal: str = ""
+    doi: str = ""
+    pmid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One diagnosis. `prevalence` is its share of presentations with hip-region pain, with plausible limits."""
+
+    id: str
+    label: str
+    region: Region
+    urgency: Urgency
+    prevalence: float
+    prevalence_low: float
+    prevalence_high: float
+    source_id: str
+    source_kind: SourceKind
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A named set of conditions, used as a target or comparator of published figures."""
+
+    id: str
+    label: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question, sign, test, image or demographic item. `choices` or `unit` by `answer_type`."""
+
+    id: str
+    label: str
+    kind: str
+    answer_type: AnswerType
+    dependency_group: str
+    burden: int
+    answerable_by: Literal["patient", "examiner", "record"]
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    how_elicited: str = ""
+    self_reportable: bool = False
+    definite: bool = False  # image-guided block or definite imaging: the wider cap applies
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One of the exclusive outcomes of an observable, with its background rate P(level | no condition)."""
+
+    id: str
+    when: Test
+    background: float
+    background_low: float
+    background_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """What one answer lets the engine observe: exclusive levels whose background rates sum to 1.
+
+    A yes/no finding has one observable with the levels ``present`` and ``absent``, in that order. A finding that asks
+    two things at once (radiograph and MRI of the hip) has two observables. `id` is the finding's id, with ``:part``
+    where there are several. An answer of which no level is true says nothing about the observable.
+    """
+
+    id: str
+    finding_id: str
+    levels: tuple[Level, ...]
+    source_kind: SourceKind
+    note: str = ""
+
+    @property
+    def binary(self) -> bool:
+        return len(self.levels) == 2 and self.levels[0].id == "present"
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A point value with its range; either end may be unknown."""
+
+    point: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """One published or assigned accuracy figure: one row of the likelihoods table.
+
+    `lr_pos` and `sensitivity` speak of answers for which `when` holds, `lr_neg` of those for which `when_not` holds.
+    `comparator_id` is set where the people without the target had another condition (or group) of ours.
+    `role` says whether the engine uses the row; `decision` why.
+    """
+
+    row_id: str
+    finding_id: str
+    observable_id: str
+    target_id: str
+    role: Role
+    decision: str
+    when: Test | None
+    when_not: Test | None
+    comparator: str
+    comparator_kind: Literal["patients", "condition", "healthy", "none"]
+    comparator_id: str
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    lr_pos: Estimate | None
+    lr_neg: Estimate | None
+    quality: Literal["A", "B", "C", "D"]
+    confidence: Literal["high", "moderate", "low"]
+    source_id: str
+    source_kind: SourceKind
+    population: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlagRule:
+    """A safety rule on findings alone.
+
+    `when` is a nested mapping: ``{"finding": id, "is": test}``, ``{"age": test}``, ``{"all": [...]}`` or ``{"any": [...]}``.
+    A `weak` rule (age, old cancer, steroids) raises at most ``urgent`` however it is combined.
+    """
+
+    id: str
+    label: str
+    category: str
+    urgency: Urgency
+    when: Mapping[str, object]
+    message: str
+    action: str
+    weak: bool = False
+    conditions: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+    source_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """A coded next step. `applies_to` names a pattern, a condition or a red flag (``pattern:spine``, ``condition:aaa``,
+    ``red-flag:cauda_equina``); `service` and `specialty` are concepts of the terminology."""
+
+    id: str
+    applies_to: tuple[str, ...]
+    service: str
+    specialty: str
+    label: str
+    reason: str
+    urgency: Urgency | None = None  # None: the urgency of what it applies to
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """One number of the model that is not a rate of a finding: caps, weights, class masses."""
+
+    id: str
+    value: float
+    low: float
+    high: float
+    source_kind: SourceKind
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBase:
+    """Everything the tables say. Tuples keep the order of the tables."""
+
+    version: str
+    conditions: tuple[Condition, ...]
+    groups: tuple[Group, ...]
+    findings: tuple[Finding, ...]
+    observables: tuple[Observable, ...]
+    likelihoods: tuple[Likelihood, ...]
+    red_flags: tuple[RedFlagRule, ...]
+    referrals: tuple[Referral, ...]
+    citations: Mapping[str, Citation]
+    constants: Mapping[str, Constant]
+
+    def finding(self, finding_id: str) -> Finding:
+        """KeyError if there is none of that id."""
+        for finding in self.findings:
+            if finding.id == finding_id:
+                return finding
+        raise KeyError(finding_id)
+
+    def constant(self, constant_id: str) -> float:
+        return self.constants[constant_id].value
+
+
+
+# --- what was found ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One known answer. `comparator` is set where only a bound of a quantity is known (``<38``)."""
+
+    finding_id: str
+    value: AnswerValue
+    comparator: Literal["", "<", "<=", ">", ">="] = ""
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One patient at one moment. A finding without an answer is unknown, which is not absent."""
+
+    answers: tuple[Answer, ...] = ()
+    age_years: float | None = None
+    sex: Literal["female", "male"] | None = None
+    side: Side | None = None
+    asked_unknown: tuple[str, ...] = ()  # asked, and the answer was "unknown"; counts as no answer
+
+    def value(self, finding_id: str) -> AnswerValue | None:
+        return next((answer.value for answer in self.answers if answer.finding_id == finding_id), None)
+
+
+# --- what follows ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one answer added to the log-odds (natural log) of a target; `rows` are the table rows behind it."""
+
+    finding_id: str
+    observable_id: str
+    value: AnswerValue
+    log_odds: float
+    rows: tuple[str, ...]
+    counted: Literal["full", "shared"]  # shared: a nearer finding of its dependency group counts in full
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a target stands where it stands: prior + sum of the contributions = posterior, in natural log-odds."""
+
+    target: str
+    prior_log_odds: float
+    posterior_log_odds: float
+    contributions: tuple[Contribution, ...]
+    quadrature_nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Probability of one source pattern or one condition, with its 90 % interval. `explanation` for the leading ones."""
+
+    target: str
+    kind: Literal["pattern", "condition"]
+    prior: float
+    probability: float
+    low: float
+    high: float
+    explanation: Explanation | None = None
+    derived: bool = False  # an event over the modelled conditions (hip-spine syndrome), not one of them
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlag:
+    """A rule that is true of this case."""
+
+    rule: RedFlagRule
+    urgency: Urgency
+    findings: tuple[str, ...]  # the answers that made it true
+
+
+@dataclass(frozen=True, slots=True)
+class RedFlagScreen:
+    """All rules, each in one of three states. `clear` only if every one was answered and false."""
+
+    raised: tuple[RedFlag, ...]
+    absent: tuple[RedFlagRule, ...]
+    not_screened: tuple[RedFlagRule, ...]
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # rule id -> findings nobody answered
+
+    @property
+    def clear(self) -> bool:
+        return not self.raised and not self.not_screened
+
+
+@dataclass(frozen=True, slots=True)
+class NextFinding:
+    """An unanswered finding and what it is expected to tell about the source pattern, in bits."""
+
+    finding_id: str
+    bits: float
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """One reason why the answer is "cannot tell yet"."""
+
+    code: Literal["no-findings", "leading-below-half", "narrow-lead", "little-information"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One referral with the urgency it has for this case and what called for it."""
+
+    referral: Referral
+    urgency: Urgency
+    because: tuple[str, ...]  # ``red-flag:...``, ``pattern:...``, ``condition:...``
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """The whole result. Patterns sum to 1, conditions are marginals; both in descending order."""
+
+    knowledge_version: str
+    patterns: tuple[Prediction, ...]
+    conditions: tuple[Prediction, ...]
+    spine_versus_hip: Explanation
+    red_flags: RedFlagScreen
+    urgency: Urgency
+    coverage: float           # share of the expected information of the full form, 0..1
+    information_bits: float   # Kullback-Leibler divergence of the pattern distribution from the prior
+    undecided: tuple[Undecided, ...]
+    next_findings: tuple[NextFinding, ...]
+    recommendations: tuple[Recommendation, ...]
+    used: tuple[str, ...]           # finding ids that moved or could move the posterior
+    without_effect: tuple[str, ...]  # answered, but the model has no number for the answer
+    levels: tuple[Prediction, ...] = ()  # per spinal level; its place is kept for the next step
+    over_three_mass: float = 0.0    # posterior mass of the sets of three: the edge of "at most three at once"

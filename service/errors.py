@@ -1,0 +1,79 @@
+"""What can go wrong, in plain words.
+
+No HTTP status and no FHIR here: each door translates once (`service/web/errors.py`, the command line).
+An error carries every fault of one input, so that the caller can repair all of them in one go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+FaultKind = Literal[
+    "structure",      # not JSON, or not the shape the standard prescribes
+    "value",          # right place, wrong content
+    "required",       # something is missing
+    "invariant",      # a rule between elements is broken
+    "code-invalid",   # a code outside its list
+    "business-rule",  # valid, but this service cannot work on it
+    "not-found",
+    "not-supported",
+    "too-long",
+    "too-costly",
+    "conflict",
+    "multiple-matches",
+    "informational",
+]
+Severity = Literal["error", "warning", "information"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with one place of an input.
+
+    `message` is one sentence without patient text; `rule` says what is demanded, `repair` how to mend it;
+    `where` is the path of the element (``Observation.code``, ``Bundle.entry[2].resource``), empty for the whole input;
+    `key` is the standard's name of the rule (``obs-6``) and `spec` the address of its text, where there is one.
+    """
+
+    kind: FaultKind
+    message: str
+    where: str = ""
+    rule: str = ""
+    repair: str = ""
+    key: str = ""
+    spec: str = ""
+    severity: Severity = "error"
+
+
+class ServiceError(Exception):
+    """Base of everything this service raises on purpose. `faults` is never empty."""
+
+    def __init__(self, faults: Fault | Iterable[Fault]) -> None:
+        self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
+        super().__init__("; ".join(f"{fault.where + ': ' if fault.where else ''}{fault.message}" for fault in self.faults))
+
+
+class InvalidInput(ServiceError):
+    """The input is well formed but breaks a rule or cannot be worked on."""
+
+
+class MalformedInput(InvalidInput):
+    """The input is not JSON, or not the JSON the standard prescribes."""
+
+
+class TooLarge(InvalidInput):
+    """The input is larger than the service accepts."""
+
+
+class NotFound(ServiceError):
+    """There is nothing at that address."""
+
+
+class NotSupported(ServiceError):
+    """The request is understood, but this service does not do that."""
+
+
+class KnowledgeBaseError(ServiceError):
+    """The tables or the terminology are inconsistent. Stops the start, never a request."""

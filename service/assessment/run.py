@@ -1,0 +1,77 @@
+"""The one use case: a resource in, one RiskAssessment out. Every door (HTTP, command line, bulk) calls this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from service.engine.assess import Engine
+from service.engine.model import Assessment, KnowledgeBase
+from service.fhir.terminology import Terminology
+from service.mapping.case import read_submission
+from service.mapping.reading import Reading, ReadingContext
+from service.mapping.writers.risk_assessment import WritingContext, write_risk_assessment
+from service.mapping.writers.texts import load_texts
+from service.mapping.writers.vocabulary import Vocabulary
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything an assessment needs, built once per process.
+
+    `now` gives an aware datetime and `new_id` a FHIR id; both are passed in so that a test can fix them.
+    """
+
+    knowledge: KnowledgeBase
+    terminology: Terminology
+    engine: Engine
+    questionnaire: Mapping[str, Any]
+    base_url: str
+    version: str
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    language: str = "en"
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.knowledge, self.terminology, load_texts(self.language))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One assessment in three forms: as sent, as read, as computed."""
+
+    risk_assessment: Resource
+    reading: Reading
+    assessment: Assessment
+
+
+def assess_subject(resource: Resource, *, parts: Parts) -> Result:
+    """The assessment of the patient a resource is about.
+
+    `resource` is a validated QuestionnaireResponse, Observation, Bundle or Parameters. InvalidInput with every fault if
+    it cannot be worked on. Stores nothing.
+    """
+    assessed_at = parts.now()
+    reading = read_submission(
+        resource,
+        context=ReadingContext(
+            knowledge=parts.knowledge,
+            terminology=parts.terminology,
+            questionnaire=parts.questionnaire,
+            assessed_at=assessed_at,
+            base_url=parts.base_url,
+        ),
+    )
+    assessment = parts.engine.assess(reading.case)
+    written = write_risk_assessment(
+        assessment,
+        reading,
+        context=WritingContext(vocabulary=parts.vocabulary, assessed_at=assessed_at, new_id=parts.new_id, version=parts.version),
+    )
+    return Result(written, reading, assessment)

@@ -1,0 +1,106 @@
+"""What counted for and against: contributions with their rows, the sources behind them, and a plain sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from service.engine.model import Assessment, Contribution, Explanation, Prediction
+from service.mapping.writers.extensions import nested, part
+from service.mapping.writers.percentages import decimals
+from service.mapping.writers.vocabulary import Vocabulary
+
+Extension = dict[str, Any]
+
+LOG_ODDS_PLACES = 9  # sixty figures rounded so still add up to the printed total within 1e-6
+NAMED = 3  # findings named on each side of a sentence
+NOTICEABLE_LOG_ODDS = 0.01  # wording only: a change of the odds by one percent is not worth a reader's time
+EXPLAINED_PATTERNS = 2  # predictions of each kind whose contributions are written out
+EXPLAINED_CONDITIONS = 3
+
+
+def explained(assessment: Assessment) -> list[Prediction]:
+    """The leading predictions, patterns then conditions, whose contributions are written out in full."""
+    leading = (*assessment.patterns[:EXPLAINED_PATTERNS], *assessment.conditions[:EXPLAINED_CONDITIONS])
+    return [prediction for prediction in leading if prediction.explanation is not None]
+
+
+def explanation(url: str, why: Explanation, vocabulary: Vocabulary) -> Extension:
+    """Prior, posterior and every contribution in natural log-odds, strongest first, as one extension of that address.
+
+    The printed prior plus the printed contributions equals the printed posterior to 1e-6.
+    """
+    strongest_first = sorted(why.contributions, key=lambda one: -abs(one.log_odds))
+    return nested(
+        url,
+        part("prior-log-odds", "valueDecimal", decimals(why.prior_log_odds, LOG_ODDS_PLACES)),
+        part("posterior-log-odds", "valueDecimal", decimals(why.posterior_log_odds, LOG_ODDS_PLACES)),
+        *(_contribution(one, vocabulary) for one in strongest_first),
+    )
+
+
+def _contribution(one: Contribution, vocabulary: Vocabulary) -> Extension:
+    # The finding's coding with its display stands once, under used-finding: sixty answers times six targets add up.
+    parts = [
+        part("finding", "valueCode", one.finding_id),
+        part("value", *vocabulary.value(one.value)),
+        part("log-odds", "valueDecimal", decimals(one.log_odds, LOG_ODDS_PLACES)),
+        *(part("row", "valueId", row) for row in one.rows),
+    ]
+    if one.counted != "full":
+        parts.append(part("counted", "valueCode", one.counted))
+    return nested("contribution", *parts)
+
+
+def sources(explanations: Iterable[Explanation], vocabulary: Vocabulary) -> list[Extension]:
+    """One extension per source and kind of evidence of the rows the explanations name, first cited first."""
+    rows = dict.fromkeys(row for why in explanations for one in why.contributions for row in one.rows)
+    by_source: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        by_source.setdefault(vocabulary.source_of_row(row), []).append(row)
+    url = vocabulary.structure("evidence")
+    return [
+        nested(
+            url,
+            part("citation", "valueRelatedArtifact", vocabulary.citation(source_id)),
+            part("kind", "valueCode", kind),
+            *(part("row", "valueId", row) for row in named),
+        )
+        for (source_id, kind), named in by_source.items()
+    ]
+
+
+def strongest(why: Explanation, *, supporting: bool, count: int) -> list[tuple[Contribution, float]]:
+    """The findings that moved the target most in one direction, strongest first, with the log-odds of all their parts."""
+    together: dict[str, tuple[Contribution, float]] = {}
+    for one in why.contributions:
+        first, total = together.get(one.finding_id, (one, 0.0))
+        together[one.finding_id] = (first, total + one.log_odds)
+    sign = 1.0 if supporting else -1.0
+    chosen = [pair for pair in together.values() if sign * pair[1] >= NOTICEABLE_LOG_ODDS]
+    return sorted(chosen, key=lambda pair: -abs(pair[1]))[:count]
+
+
+def rationale(prediction: Prediction, printed: Decimal, prior: Decimal, vocabulary: Vocabulary) -> str:
+    """One plain sentence on a prediction that names the strongest findings for and against."""
+    why = prediction.explanation
+    if why is None or not why.contributions:
+        return vocabulary.texts("rationale-no-findings")
+    return vocabulary.texts(
+        "rationale",
+        prior=f"{prior}%",
+        percent=f"{printed}%",
+        supporting=_named(why, vocabulary, supporting=True),
+        opposing=_named(why, vocabulary, supporting=False),
+    )
+
+
+def _named(why: Explanation, vocabulary: Vocabulary, *, supporting: bool) -> str:
+    named = [
+        vocabulary.texts(
+            "rationale-item", finding=vocabulary.label(one.finding_id), state=vocabulary.state(one.finding_id, one.value)
+        )
+        for one, _ in strongest(why, supporting=supporting, count=NAMED)
+    ]
+    return "; ".join(named) if named else vocabulary.texts("rationale-nothing")

@@ -1,0 +1,222 @@
+"""Every coding, label and citation the writers put into a resource, looked up once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from service.engine.model import (
+    AnswerValue,
+    Assessment,
+    Citation,
+    Finding,
+    KnowledgeBase,
+    NextFinding,
+    Prediction,
+    RedFlagRule,
+    Referral,
+    Side,
+    Undecided,
+    Urgency,
+)
+from service.fhir.terminology import Terminology
+from service.mapping.answers import ABSENT, PRESENT, answer_code
+from service.mapping.writers.extensions import clean
+from service.mapping.writers.percentages import percentage, plain_number
+from service.mapping.writers.texts import Texts
+
+Coding = dict[str, Any]
+Concept = dict[str, Any]
+
+RISK_SYSTEM = "http://terminology.hl7.org/CodeSystem/risk-probability"
+RISK_DISPLAYS = {
+    "negligible": "Negligible likelihood",
+    "low": "Low likelihood",
+    "moderate": "Moderate likelihood",
+    "high": "High likelihood",
+}
+# Concepts of our own code system `service` that describe the assessment itself.
+METHOD, CODE, PERFORMER, REFERRAL = (
+    "bayesian-network",
+    "hip-pain-source-assessment",
+    "hip-spine-software",
+    "ref-category-patient-referral",
+)
+EXAMINE_NEXT = 3  # findings proposed in one sentence
+
+
+class Vocabulary:
+    """What knowledge base, terminology and texts call things. Made once; using it changes nothing that can be seen."""
+
+    def __init__(self, knowledge: KnowledgeBase, terminology: Terminology, texts: Texts) -> None:
+        self.knowledge = knowledge
+        self.terminology = terminology
+        self.texts = texts
+        self.base_url = terminology.base_url
+        self.soon_days = knowledge.constant("soon_within_days")
+        self._bands = tuple(
+            (percentage(knowledge.constant(f"risk_{name}_below")), name) for name in ("negligible", "low", "moderate")
+        )
+        self._codings: dict[tuple[str, str], Coding] = {}
+        self._outcomes: dict[tuple[str, str, Side | None], Concept] = {}
+
+    @property
+    def negligible_below_percent(self) -> Decimal:
+        return self._bands[0][0]
+
+    def structure(self, name: str) -> str:
+        """Address of one of our profiles or extensions."""
+        return f"{self.base_url}/StructureDefinition/{name}"
+
+    def coding(self, system_id: str, code: str) -> Coding:
+        """One of our own codes with its display; KeyError if the terminology does not define it."""
+        key = (system_id, code)
+        if key not in self._codings:
+            self._codings[key] = self.terminology.coding(system_id, code)
+        return dict(self._codings[key])
+
+    # --- findings and answers ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def findings(self) -> Mapping[str, Finding]:
+        return {finding.id: finding for finding in self.knowledge.findings}
+
+    def label(self, finding_id: str) -> str:
+        return self.findings[finding_id].label
+
+    def value(self, value: AnswerValue) -> tuple[str, Any]:
+        """An answer as the name and content of a value element: a code, or a number."""
+        if isinstance(value, bool):
+            return "valueCode", PRESENT if value else ABSENT
+        if isinstance(value, str):
+            return "valueCode", answer_code(value)
+        return "valueDecimal", plain_number(value)
+
+    def state(self, finding_id: str, value: AnswerValue) -> str:
+        """An answer in words, with the unit of a number."""
+        if isinstance(value, bool):
+            return self.texts("state-present" if value else "state-absent")
+        if isinstance(value, str):
+            return value
+        return f"{plain_number(value)} {self.findings[finding_id].unit}".strip()
+
+    def answered(self, finding_id: str, values: Mapping[str, AnswerValue]) -> str:
+        """A finding with its answer, in words; the label alone where the answer is not among `values`."""
+        value = values.get(finding_id)
+        if value is None:
+            return self.label(finding_id)
+        return self.texts("rationale-item", finding=self.label(finding_id), state=self.state(finding_id, value))
+
+    @staticmethod
+    def proposed(assessment: Assessment) -> Sequence[NextFinding]:
+        return assessment.next_findings[:EXAMINE_NEXT]
+
+    def to_examine(self, assessment: Assessment) -> str:
+        """Labels of the findings proposed next, as one enumeration."""
+        return "; ".join(self.label(one.finding_id) for one in self.proposed(assessment))
+
+    # --- outcomes ----------------------------------------------------------------------------------------------------
+
+    def outcome_label(self, prediction: Prediction) -> str:
+        """What the code of a pattern or condition says in words."""
+        label: str = self.coding(_system(prediction), prediction.target)["display"]
+        return label
+
+    def outcome(self, prediction: Prediction, side: Side | None) -> Concept:
+        """The CodeableConcept of a prediction: our own coding first, then those of public systems that mean the same."""
+        key = (prediction.kind, prediction.target, side)
+        if key not in self._outcomes:
+            if prediction.kind == "pattern":
+                codings = [self.coding("source-pattern", prediction.target)]
+            else:
+                codings = self.terminology.outbound_condition(prediction.target, side)
+            self._outcomes[key] = {"coding": codings, "text": self.outcome_label(prediction)}
+        known = self._outcomes[key]
+        return known | {"coding": [dict(coding) for coding in known["coding"]]}
+
+    def qualitative_risk(self, printed: Decimal) -> Concept:
+        """The band of a printed percentage; the limits of the bands are constants of the knowledge base."""
+        code = next((name for below, name in self._bands if printed < below), "high")
+        return {"coding": [{"system": RISK_SYSTEM, "code": code, "display": RISK_DISPLAYS[code]}]}
+
+    def reason(self, code: str) -> str:
+        """Words for what called for a referral: ``red-flag:...``, ``pattern:...`` or ``condition:...``."""
+        kind, _, target = code.partition(":")
+        label: str = self.coding({"pattern": "source-pattern"}.get(kind, kind), target)["display"]
+        return label
+
+    # --- the assessment as a whole -------------------------------------------------------------------------------------
+
+    def method(self) -> Concept:
+        return {"coding": self.terminology.outbound_service(METHOD), "text": self.texts("method-text")}
+
+    def code(self) -> Concept:
+        return {"coding": self.terminology.outbound_service(CODE), "text": self.texts("code-text")}
+
+    def performer(self) -> Concept:
+        return {"coding": self.terminology.outbound_service(PERFORMER)}
+
+    def urgency(self, urgency: Urgency) -> Coding:
+        return self.coding("urgency", urgency)
+
+    def undecided(self, reason: Undecided) -> Coding:
+        return self.coding("undecided", reason.code)
+
+    def red_flag(self, rule: RedFlagRule) -> Coding:
+        return self.coding("red-flag", rule.id)
+
+    def limits(self, assessment: Assessment) -> str:
+        """What the figures can not say, with the mass that lies at the edge of the model."""
+        mass = percentage(assessment.over_three_mass)
+        edge = self.texts("limits-mass", percent=f"{mass}%") if mass else ""
+        return self.texts("limits", mass=edge)
+
+    # --- referrals -----------------------------------------------------------------------------------------------------
+
+    def service(self, referral: Referral) -> Concept:
+        return {"coding": self.terminology.outbound_service(referral.service), "text": clean(referral.label)}
+
+    def specialty(self, referral: Referral) -> Concept | None:
+        return {"coding": self.terminology.outbound_service(referral.specialty)} if referral.specialty else None
+
+    def referral_category(self) -> Concept:
+        return {"coding": self.terminology.outbound_service(REFERRAL)}
+
+    def symptom(self, side: Side | None) -> list[Coding]:
+        return [dict(coding) for coding in self.terminology.outbound_symptom(side)]
+
+    # --- sources -------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _row_sources(self) -> Mapping[str, tuple[str, str]]:
+        return {row.row_id: (row.source_id, row.source_kind) for row in self.knowledge.likelihoods}
+
+    def source_of_row(self, row_id: str) -> tuple[str, str]:
+        """Id of the source a table row names, and the kind of evidence it is there."""
+        return self._row_sources[row_id]
+
+    def citation(self, source_id: str) -> Concept:
+        """The RelatedArtifact of a source: authors, year, title and journal as far as known, with DOI or PubMed number."""
+        source = self.knowledge.citations[source_id]
+        artifact = {"type": "citation", "citation": clean(_cited(source))}
+        if source.doi:
+            artifact["url"] = f"https://doi.org/{source.doi}"
+        elif source.pmid:
+            artifact["url"] = f"https://pubmed.ncbi.nlm.nih.gov/{source.pmid}/"
+        return artifact
+
+
+def _system(prediction: Prediction) -> str:
+    return "source-pattern" if prediction.kind == "pattern" else "condition"
+
+
+def _cited(source: Citation) -> str:
+    known = ". ".join(part.rstrip(".") for part in (source.authors, source.title, source.journal) if part)
+    words = [f"{known} ({source.year})." if known and source.year else f"{known}." if known else source.text]
+    if source.doi:
+        words.append(f"doi:{source.doi}")
+    if source.pmid:
+        words.append(f"PMID {source.pmid}")
+    return " ".join(words)

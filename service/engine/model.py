@@ -150,6 +150,8 @@ class Finding:
     how_elicited: str = ""
     self_reportable: bool = False
     definite: bool = False  # image-guided block or definite imaging: the wider cap applies
+    minimum: float | None = None  # of a quantity, in its unit
+    maximum: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +288,8 @@ class KnowledgeBase:
     referrals: tuple[Referral, ...]
     citations: Mapping[str, Citation]
     constants: Mapping[str, Constant]
+    controversies: Mapping[str, str] = field(default_factory=dict)  # finding id -> where sources differ
+    clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a count of positive tests -> its parts
 
     def finding(self, finding_id: str) -> Finding:
         """KeyError if there is none of that id."""
@@ -343,18 +347,22 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a target stands where it stands: prior + sum of the contributions = posterior, in natural log-odds."""
+    """Why a target stands where it stands: prior + sum of the contributions = posterior, in natural log-odds.
+
+    `complete` is False where only the strongest contributions are listed; then they do not add up.
+    """
 
     target: str
     prior_log_odds: float
     posterior_log_odds: float
     contributions: tuple[Contribution, ...]
     quadrature_nodes: int
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Probability of one source pattern or one condition, with its 90 % interval. `explanation` for the leading ones."""
+    """Probability of one source pattern or one condition, with its 90 % interval and what moved it."""
 
     target: str
     kind: Literal["pattern", "condition"]
@@ -401,7 +409,7 @@ class NextFinding:
 class Undecided:
     """One reason why the answer is "cannot tell yet"."""
 
-    code: Literal["no-findings", "leading-below-half", "narrow-lead", "little-information"]
+    code: Literal["no-findings", "leading-below-half", "narrow-lead", "little-information", "under-18"]
     message: str
 
 

@@ -1,0 +1,150 @@
+"""The engine's one use: a case in, an assessment out. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.differential import ADULT_AGE_YEARS, Posterior, posterior, prior_answers, targets
+from service.engine.explain import Contrast, explain
+from service.engine.hypotheses import MAXIMUM_COEXISTING, Array
+from service.engine.model import PATTERNS, Assessment, Case, Explanation, KnowledgeBase, Prediction, Undecided
+from service.engine.network import Network, compile_network
+from service.engine.next_finding import FormInformation, next_findings
+from service.engine.odds import expit
+from service.engine.plan import overall_urgency, recommend
+from service.engine.red_flags import screen
+from service.engine.uncertainty import Uncertainty, measure_uncertainty
+
+SPINE_VERSUS_HIP = "spine-versus-hip"
+NEXT_FINDINGS = 5
+LEADING = 5
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A network with what is computed once from it: slopes for intervals, information of the form, targets."""
+
+    network: Network
+    uncertainty: Uncertainty
+    form: FormInformation
+    target_ids: tuple[str, ...]
+    target_matrix: Array
+    contrasts: tuple[Contrast, ...]
+
+    def assess(self, case: Case) -> Assessment:
+        """Everything the service says about one case. KeyError if an answer is to a finding the tables do not have."""
+        network, knowledge = self.network, self.network.knowledge
+        result = posterior(case, network)
+        weights = result.weights
+        predictions, spine_versus_hip = self._predictions(case, result, weights)
+        patterns = sorted(predictions[: len(PATTERNS)], key=lambda prediction: -prediction.probability)
+        conditions = sorted(predictions[len(PATTERNS) :], key=lambda prediction: -prediction.probability)
+        flags = screen(case, knowledge.red_flags)
+        referrals = recommend(knowledge, flags, patterns, conditions)
+        bits = divergence_bits(weights @ network.hypotheses.pattern, np.exp(result.log_prior) @ network.hypotheses.pattern)
+        counted = [observation.answer.finding_id for observation in result.evidence.observations]
+        return Assessment(
+            knowledge_version=knowledge.version,
+            patterns=tuple(patterns),
+            conditions=tuple(conditions),
+            spine_versus_hip=spine_versus_hip,
+            red_flags=flags,
+            urgency=overall_urgency(flags, referrals),
+            coverage=self.form.coverage(result.evidence),
+            information_bits=bits,
+            undecided=undecided(knowledge, case, patterns, bits, bool(counted)),
+            next_findings=next_findings(network, weights, result.evidence, NEXT_FINDINGS),
+            recommendations=referrals,
+            used=tuple(dict.fromkeys([*(finding for finding, _ in prior_answers(case, network)), *counted])),
+            without_effect=result.evidence.without_effect,
+            over_three_mass=float(weights[network.hypotheses.size == MAXIMUM_COEXISTING].sum()),
+        )
+
+    def _predictions(self, case: Case, result: Posterior, weights: Array) -> tuple[list[Prediction], Explanation]:
+        """One prediction per target, in the order of the targets, and the explanation of spine versus hip."""
+        network = self.network
+        before = np.exp(result.log_prior) @ self.target_matrix
+        after = weights @ self.target_matrix
+        half = self.uncertainty.half_widths(result, network, self.target_matrix, prior_answers(case, network))
+        leading = {*_largest(after, range(len(PATTERNS))), *_largest(after, range(len(PATTERNS), len(after)))}
+        explained = explain(
+            result,
+            self.contrasts,
+            network,
+            frozenset(self.target_ids[column] for column in leading) | {SPINE_VERSUS_HIP},
+        )
+        found = []
+        for column, name in enumerate(self.target_ids):
+            middle = explained[name].posterior_log_odds
+            found.append(
+                Prediction(
+                    target=name,
+                    kind="pattern" if column < len(PATTERNS) else "condition",
+                    prior=float(before[column]),
+                    probability=float(after[column]),
+                    low=expit(middle - float(half[column])),
+                    high=expit(middle + float(half[column])),
+                    explanation=explained[name],
+                    derived=network.derived is not None and name == network.derived.id,
+                )
+            )
+        return found, explained[SPINE_VERSUS_HIP]
+
+
+def _largest(probabilities: Array, columns: range) -> list[int]:
+    """The columns with the largest probabilities: those whose explanation is given whole."""
+    return sorted(columns, key=lambda column: -probabilities[column])[:LEADING]
+
+
+def contrasts(network: Network, names: Sequence[str], matrix: Array) -> tuple[Contrast, ...]:
+    """Each target against everything else, and the exclusive spine pattern against the exclusive hip pattern."""
+    conditions = network.hypotheses.conditions
+    hip_or_spine = tuple(condition.id for condition in conditions if condition.region in ("hip", "spine"))
+    members: dict[str, tuple[str, ...]] = {condition.id: (condition.id,) for condition in conditions}
+    for pattern in PATTERNS:
+        own = tuple(condition.id for condition in conditions if condition.region == pattern)
+        members[pattern] = own or tuple(condition.id for condition in conditions)
+    members["hip-and-spine"] = hip_or_spine
+    if network.derived:
+        members[network.derived.id] = (*hip_or_spine, network.derived.id)
+    found = [Contrast(name, matrix[:, column], 1.0 - matrix[:, column], members[name]) for column, name in enumerate(names)]
+    spine, hip = names.index("spine"), names.index("hip")
+    found.append(Contrast(SPINE_VERSUS_HIP, matrix[:, spine], matrix[:, hip], hip_or_spine))
+    return tuple(found)
+
+
+def build_engine(knowledge: KnowledgeBase) -> Engine:
+    """The engine of a knowledge base, with everything precomputed."""
+    network = compile_network(knowledge)
+    names, matrix = targets(network)
+    return Engine(
+        network, measure_uncertainty(network), FormInformation(network), names, matrix, contrasts(network, names, matrix)
+    )
+
+
+def divergence_bits(after: Array, before: Array) -> float:
+    """Kullback-Leibler divergence of one distribution from another, in bits."""
+    return float(sum(p * math.log2(p / q) for p, q in zip(after.tolist(), before.tolist(), strict=True) if p > 0.0))
+
+
+def undecided(
+    knowledge: KnowledgeBase, case: Case, patterns: Sequence[Prediction], bits: float, anything_counted: bool
+) -> tuple[Undecided, ...]:
+    """Why the answer is "cannot tell yet"; empty if it can be told. `patterns` in descending order."""
+    reasons = []
+    lead = patterns[0].probability - patterns[1].probability
+    if not anything_counted:
+        reasons.append(Undecided("no-findings", "No finding that the model can weigh was answered: this is the prior."))
+    if patterns[0].probability < knowledge.constant("undecided_leading_below"):
+        reasons.append(Undecided("leading-below-half", "No source pattern reaches half of the probability."))
+    if lead < knowledge.constant("undecided_lead_below"):
+        reasons.append(Undecided("narrow-lead", "The two leading source patterns are too close to tell apart."))
+    if bits < knowledge.constant("undecided_bits_below"):
+        reasons.append(Undecided("little-information", "The findings hardly moved the answer away from the prior."))
+    if case.age_years is not None and case.age_years < ADULT_AGE_YEARS:
+        reasons.append(Undecided("under-18", "The figures are from adults; age was left out of the calculation."))
+    return tuple(reasons)

@@ -1,0 +1,109 @@
+"""Exact posterior over all hypotheses, and what follows from it by summing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.evidence import Evidence, observe
+from service.engine.hypotheses import Array, normalised_log
+from service.engine.model import PATTERNS, Case
+from service.engine.network import AGE_FINDING, SEX_FINDING, Network
+
+ADULT_AGE_YEARS = 18.0
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Log prior (age and sex applied) and log posterior per hypothesis, and the log-likelihood of each observation.
+
+    `log_likelihood` is observations x hypotheses, in the order of `evidence.observations`.
+    """
+
+    evidence: Evidence
+    log_prior: Array
+    log_likelihood: Array
+    log_posterior: Array
+
+    @property
+    def weights(self) -> Array:
+        weights: Array = np.exp(self.log_posterior)
+        return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Marginal probability per condition (with the derived ones) and per source pattern; patterns sum to 1."""
+
+    conditions: Mapping[str, float]
+    patterns: Mapping[str, float]
+
+
+def posterior(case: Case, network: Network) -> Posterior:
+    """Bayes' theorem over the 2,325 hypotheses. Unknown findings take no part."""
+    evidence = observe(case, network)
+    log_prior = normalised_log(network.hypotheses.log_prior + prior_terms(case, network))
+    rows = [observation.row for observation in evidence.observations]
+    leaders = np.array([observation.leader for observation in evidence.observations], dtype=bool)
+    log_likelihood = network.log_full[rows]
+    shared = np.flatnonzero(~leaders)
+    if len(shared):
+        log_likelihood[shared] = network.log_shared[[rows[index] for index in shared]]
+    total = log_prior + log_likelihood.sum(axis=0) if rows else log_prior
+    return Posterior(evidence, log_prior, log_likelihood, normalised_log(total))
+
+
+def prior_answers(case: Case, network: Network) -> tuple[tuple[str, str], ...]:
+    """The age and sex answers that enter the prior, as (finding, answer); unknown ones, and an age under 18, do not."""
+    answers = ((AGE_FINDING, age_band(case, network)), (SEX_FINDING, case.sex or case.value(SEX_FINDING)))
+    return tuple((finding, str(answer)) for finding, answer in answers if (finding, str(answer)) in network.prior_ratios)
+
+
+def prior_terms(case: Case, network: Network) -> Array:
+    """Log prior ratio of age and sex per hypothesis; zero where they are unknown or the patient is under 18."""
+    terms = np.zeros(len(network.hypotheses.conditions))
+    for answer in prior_answers(case, network):
+        terms += np.log(network.prior_ratios[answer])
+    weighted: Array = network.hypotheses.membership @ terms
+    return weighted
+
+
+def age_band(case: Case, network: Network) -> str | None:
+    """The age band of the tables this patient falls into: years outrank a band given in a form; None under 18."""
+    if case.age_years is None:
+        given = case.value(AGE_FINDING)
+        return str(given) if (AGE_FINDING, str(given)) in network.prior_ratios else None
+    if case.age_years < ADULT_AGE_YEARS:
+        return None
+    bands = [band for finding, band in network.prior_ratios if finding == AGE_FINDING]
+    return max((band for band in bands if _first_year(band) <= case.age_years), key=_first_year, default=None)
+
+
+def _first_year(band: str) -> int:
+    """First year of a band written ``40-49`` or ``70 and over``."""
+    return int(band.split("-")[0].split(" ")[0])
+
+
+def targets(network: Network) -> tuple[tuple[str, ...], Array]:
+    """Every reported target, and which hypotheses belong to it (hypotheses x targets).
+
+    First the source patterns, then the conditions, then the derived condition if there is one.
+    """
+    ids = [*PATTERNS, *(condition.id for condition in network.hypotheses.conditions)]
+    columns = [network.hypotheses.pattern, network.hypotheses.membership]
+    if network.derived:
+        ids.append(network.derived.id)
+        columns.append(network.hypotheses.coexistence[:, None])
+    return tuple(ids), np.column_stack(columns)
+
+
+def posterior_summary(case: Case, network: Network) -> Summary:
+    """Marginals and partition of one case."""
+    names, matrix = targets(network)
+    probability = dict(zip(names, (posterior(case, network).weights @ matrix).tolist(), strict=True))
+    return Summary(
+        conditions={name: value for name, value in probability.items() if name not in PATTERNS},
+        patterns={name: probability[name] for name in PATTERNS},
+    )

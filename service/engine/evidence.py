@@ -1,0 +1,131 @@
+"""From the answers of a case to the observations that count, and how much each counts.
+
+The one owner of dependence: findings of one dependency group measure the same thing, so only the one that can tell the
+single conditions apart best counts in full; the others count as shared. A cluster takes the place of its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.engine.model import Answer, Case, Finding, Observable
+from service.engine.network import AGE_FINDING, SEX_FINDING, Network
+
+PRIOR_FINDINGS = (AGE_FINDING, SEX_FINDING)
+# Three positive tests decide the top level of the cluster whatever the others would show (van der Wurff 2006, Laslett 2005).
+CLUSTER_DECIDED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One observable at one level, as it counts for this case. `row` is its row in the network's level arrays."""
+
+    answer: Answer
+    observable: Observable
+    level: int
+    row: int
+    leader: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The observations of a case in table order, and the answered findings the model has no number for."""
+
+    observations: tuple[Observation, ...]
+    without_effect: tuple[str, ...]
+    derived_clusters: tuple[str, ...]  # clusters that took the place of their parts
+
+
+def observe(case: Case, network: Network) -> Evidence:
+    """What counts of a case. KeyError if an answer is to a finding that the tables do not have."""
+    answers, clusters = with_clusters(case.answers, network.knowledge.clusters)
+    by_finding = {answer.finding_id: answer for answer in answers}
+    for finding_id in by_finding:
+        network.findings[finding_id]
+    found: list[tuple[Answer, Observable, int]] = []
+    silent = []
+    for finding_id, finding in network.findings.items():
+        answer = by_finding.get(finding_id)
+        if answer is None or finding_id in PRIOR_FINDINGS:
+            continue
+        known = [
+            (answer, observable, level)
+            for observable in network.by_finding.get(finding_id, ())
+            if (level := level_of(observable, answer, finding)) is not None
+        ]
+        found.extend(known)
+        if not known:
+            silent.append(finding_id)
+    leaders = leading([observable for _, observable, _ in found], network)
+    return Evidence(
+        tuple(
+            Observation(answer, observable, level, network.start[observable.id] + level, observable.id in leaders)
+            for answer, observable, level in found
+        ),
+        tuple(silent),
+        clusters,
+    )
+
+
+def leading(observables: Sequence[Observable], network: Network) -> set[str]:
+    """Of each dependency group, the id of the observable that separates single conditions best (ties: table order)."""
+    best: dict[str, Observable] = {}
+    for observable in observables:
+        group = network.findings[observable.finding_id].dependency_group
+        holder = best.get(group)
+        if holder is None or network.separation[observable.id] > network.separation[holder.id]:
+            best[group] = observable
+    return {observable.id for observable in best.values()}
+
+
+def level_of(observable: Observable, answer: Answer, finding: Finding) -> int | None:
+    """Index of the level an answer shows, or None if it shows none (another part of the finding, or an open bound)."""
+    if answer.comparator:
+        return _level_within(observable, answer, finding)
+    return next((index for index, level in enumerate(observable.levels) if level.when.holds(answer.value)), None)
+
+
+def _level_within(observable: Observable, answer: Answer, finding: Finding) -> int | None:
+    """The level that holds every value a one-sided answer (``<25``) allows inside the finding's range, if one does."""
+    value = float(answer.value)
+    lowest = finding.minimum if finding.minimum is not None else -1e9
+    highest = finding.maximum if finding.maximum is not None else 1e9
+    step = 1e-9 * max(1.0, abs(value))
+    low, high = {
+        "<": (lowest, value - step),
+        "<=": (lowest, value),
+        ">": (value + step, highest),
+        ">=": (value, highest),
+    }[answer.comparator]
+    if low > high:
+        return None
+    for index, level in enumerate(observable.levels):
+        if level.when.bounds and level.when.holds(low) and level.when.holds(high):
+            return index
+    return None
+
+
+def with_clusters(
+    answers: Sequence[Answer], clusters: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
+    """The answers with each cluster (a count of positive parts) in the place of its parts, where that is decided.
+
+    All parts answered, or three of them positive: the count is derived and replaces the parts and any count given.
+    Else a given count replaces the parts. Else the parts stand for themselves. Returns also the derived clusters' ids.
+    """
+    derived = []
+    for cluster_id, parts in clusters.items():
+        given = {answer.finding_id: answer for answer in answers if answer.finding_id in parts}
+        positive = sum(answer.value is True for answer in given.values())
+        counted = next((answer for answer in answers if answer.finding_id == cluster_id), None)
+        if not given:
+            continue
+        if len(given) == len(parts) or positive >= CLUSTER_DECIDED:
+            side = next(iter(given.values())).side
+            counted = Answer(cluster_id, float(positive), side=side)
+            derived.append(cluster_id)
+        if counted is not None:
+            kept = [answer for answer in answers if answer.finding_id not in (*parts, cluster_id)]
+            answers = (*kept, counted)
+    return tuple(answers), tuple(derived)

@@ -1,0 +1,59 @@
+"""Which referrals a result calls for, and how urgent each is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.engine.model import (
+    URGENCY_ORDER,
+    KnowledgeBase,
+    Prediction,
+    Recommendation,
+    RedFlagScreen,
+    Referral,
+    Urgency,
+)
+
+
+def recommend(
+    knowledge: KnowledgeBase, screen: RedFlagScreen, patterns: Sequence[Prediction], conditions: Sequence[Prediction]
+) -> tuple[Recommendation, ...]:
+    """Referrals for every raised red flag, the leading pattern and the conditions that carry weight, most urgent first.
+
+    A condition calls for its own referral from "moderate" probability on; one with danger (urgent or emergency) already
+    from "low" on. Each referral appears once, with the most urgent of the reasons for it.
+    """
+    regions = {condition.id: condition for condition in knowledge.conditions}
+    calls: list[tuple[str, Urgency]] = [(f"red-flag:{flag.rule.id}", flag.urgency) for flag in screen.raised]
+    if patterns:
+        calls.append((f"pattern:{patterns[0].target}", "routine"))
+    low, moderate = knowledge.constant("risk_negligible_below"), knowledge.constant("risk_low_below")
+    for prediction in conditions:
+        condition = regions[prediction.target]
+        dangerous = condition.urgency in ("emergency", "urgent")
+        if prediction.probability >= (low * DANGER_MARGIN if dangerous else moderate):
+            calls.append((f"condition:{condition.id}", condition.urgency))
+    chosen: dict[str, tuple[Referral, Urgency, list[str]]] = {}
+    for reason, urgency in calls:
+        for referral in knowledge.referrals:
+            if reason not in referral.applies_to:
+                continue
+            needed = referral.urgency or urgency
+            _, known, reasons = chosen.get(referral.id, (referral, needed, []))
+            chosen[referral.id] = (referral, most_urgent((known, needed)), [*reasons, reason])
+    ordered = sorted(chosen.values(), key=lambda item: URGENCY_ORDER.index(item[1]))
+    return tuple(Recommendation(referral, urgency, tuple(reasons)) for referral, urgency, reasons in ordered)
+
+
+# A dangerous condition at 1 % is the prior of the whole class; five times that is where a clinician would act on it.
+DANGER_MARGIN = 5.0
+
+
+def most_urgent(urgencies: Sequence[Urgency]) -> Urgency:
+    """The most urgent of several; ``routine`` if there are none."""
+    return min(urgencies, key=URGENCY_ORDER.index, default="routine")
+
+
+def overall_urgency(screen: RedFlagScreen, recommendations: Sequence[Recommendation]) -> Urgency:
+    """Urgency of the case: that of its most urgent red flag or recommendation."""
+    return most_urgent([*(flag.urgency for flag in screen.raised), *(item.urgency for item in recommendations)])

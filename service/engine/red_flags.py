@@ -1,0 +1,89 @@
+"""Safety rules on findings alone, in three states: true, false, unknown. They run apart from the differential.
+
+Three-valued logic: "all" is false as soon as one part is false, "any" is true as soon as one part is true; what nobody
+answered is unknown, never absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.engine.model import URGENCY_ORDER, Case, RedFlag, RedFlagRule, RedFlagScreen, Test, Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class _Truth:
+    """State of one expression; the findings that made it true, and those whose answer is missing."""
+
+    state: bool | None
+    because: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
+    """All rules, sorted into raised (most urgent first), absent and not screened."""
+    raised: list[RedFlag] = []
+    absent: list[RedFlagRule] = []
+    open_rules: list[RedFlagRule] = []
+    missing: dict[str, tuple[str, ...]] = {}
+    for rule in rules:
+        truth = _evaluate(rule.when, case)
+        if truth.state is True:
+            raised.append(RedFlag(rule, _urgency(rule), truth.because))
+        elif truth.state is False:
+            absent.append(rule)
+        else:
+            open_rules.append(rule)
+            missing[rule.id] = tuple(dict.fromkeys(truth.missing))
+    raised.sort(key=lambda flag: URGENCY_ORDER.index(flag.urgency))
+    return RedFlagScreen(tuple(raised), tuple(absent), tuple(open_rules), missing)
+
+
+def _urgency(rule: RedFlagRule) -> Urgency:
+    """The rule's urgency; a weak flag is at most ``urgent``."""
+    return "urgent" if rule.weak and rule.urgency == "emergency" else rule.urgency
+
+
+def _evaluate(expression: Mapping[str, object], case: Case) -> _Truth:
+    if "all" in expression or "any" in expression:
+        return _combine(expression, case)
+    if "age" in expression:
+        return _age(Test.parse(str(expression["age"])), case)
+    if "sex" in expression:
+        sex = case.sex or case.value("sex")
+        return _Truth(None, missing=("sex",)) if sex is None else _Truth(sex == expression["sex"])
+    finding_id = str(expression["finding"])
+    value = case.value(finding_id)
+    if value is None:
+        return _Truth(None, missing=(finding_id,))
+    holds = Test.parse(str(expression["is"])).holds(value)
+    return _Truth(holds, because=(finding_id,) if holds else ())
+
+
+def _age(test: Test, case: Case) -> _Truth:
+    """An age in years decides; a band decides if the rule says the same of its first and its last year."""
+    band = case.value("age_band")
+    if case.age_years is not None:
+        ends = {test.holds(case.age_years)}
+    elif isinstance(band, str):
+        first, _, last = band.replace(" and over", "-130").partition("-")
+        ends = {test.holds(float(first)), test.holds(float(last))}
+    else:
+        return _Truth(None, missing=("age_band",))
+    return _Truth(ends.pop()) if len(ends) == 1 else _Truth(None, missing=("age_band",))
+
+
+def _combine(expression: Mapping[str, object], case: Case) -> _Truth:
+    """``all`` and ``any`` are each other's mirror: the deciding state is False for one and True for the other."""
+    deciding = "any" in expression
+    parts = expression["any" if deciding else "all"]
+    if not isinstance(parts, list | tuple):
+        raise TypeError("a red-flag rule needs a list under 'all' or 'any'")
+    truths = [_evaluate(part, case) for part in parts]
+    because = tuple(dict.fromkeys(finding for truth in truths if truth.state for finding in truth.because))
+    if any(truth.state is deciding for truth in truths):
+        return _Truth(deciding, because if deciding else ())
+    if all(truth.state is not None for truth in truths):
+        return _Truth(not deciding, because)
+    return _Truth(None, missing=tuple(finding for truth in truths if truth.state is None for finding in truth.missing))

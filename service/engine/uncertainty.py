@@ -1,0 +1,280 @@
+"""How far the numbers of the tables may be off: 90 % intervals by the delta method on the log-odds scale.
+
+Uncertain are every prevalence and class mass, every background rate and every likelihood row. Each has a spread on its own
+scale (log for ratios, masses and levels, log-odds for rates): from its published range where there is one, else by quality.
+The gradient of a target's log-odds with respect to one of them is E[slope | target] - E[slope | not target], where the
+slope is that of the log joint probability of a hypothesis and the answers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.differential import Posterior
+from service.engine.evidence import PRIOR_FINDINGS
+from service.engine.hypotheses import COMBINATION, EMPTY, HIP_AND_SPINE, SINGLE, Array, class_masses
+from service.engine.model import Condition, Constant, Estimate, KnowledgeBase, Likelihood, Observable
+from service.engine.network import Network, Single
+from service.engine.odds import logit
+from service.engine.rates import (
+    LEAST_SENSITIVITY,
+    Figures,
+    RowUse,
+    backgrounds,
+)
+
+# Half-width, in standard deviations, of what the tables print: studies give 95 % intervals, judged limits are read as 90 %.
+STUDY_INTERVAL = 1.96
+JUDGED_INTERVAL = 1.6449
+STEP = 1e-4
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Slopes of log P(level | hypothesis) per standard deviation of each uncertain figure behind one observable.
+
+    `levels` is figures x levels x hypotheses (single precision: it feeds an interval); `background` marks the figures
+    that are background rates, which also move a shared finding directly, by `direct` (figures x levels).
+    """
+
+    levels: Single
+    direct: Single
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """All slopes of a network: of the prior (figures x hypotheses), of age and sex answers, and of each observable."""
+
+    prior: Array
+    prior_answers: Mapping[tuple[str, str], Array]
+    observables: Mapping[str, Slopes]
+    shrink: float
+    width: float
+
+    def half_widths(
+        self, posterior: Posterior, network: Network, matrix: Array, prior_answers: Sequence[tuple[str, str]]
+    ) -> Array:
+        """Half-width of the interval of every target (column of `matrix`, hypotheses x targets), in log-odds.
+
+        `prior_answers` are the age and sex answers that entered the prior, as (finding, answer).
+        """
+        weights = posterior.weights
+        inside = weights @ matrix
+        contrast = weights[:, None] * (matrix / inside - (1.0 - matrix) / (1.0 - inside))
+        variance = np.square(self.prior @ contrast).sum(axis=0)
+        by_condition = network.hypotheses.membership.T @ contrast
+        for answer in prior_answers:
+            variance += np.square(self.prior_answers[answer] @ by_condition).sum(axis=0)
+        single = contrast.astype(np.float32)
+        for observation in posterior.evidence.observations:
+            slopes = self.observables[observation.observable.id]
+            level = slopes.levels[:, observation.level]
+            if not observation.leader:
+                level = self._shared(slopes, observation.row, observation.level, network)
+            variance += np.square(level @ single, dtype=np.float64).sum(axis=0)
+        half: Array = self.width * np.sqrt(variance)
+        return half
+
+    def _shared(self, slopes: Slopes, row: int, level: int, network: Network) -> Single:
+        """Slopes of an observable counted as shared: P' proportional to b^(1-k) P^k, normalised over the levels."""
+        first = row - level
+        count = slopes.levels.shape[1]
+        share = np.exp(network.log_shared[first : first + count]).astype(np.float32)
+        pulled = self.shrink * slopes.levels + (1.0 - self.shrink) * slopes.direct[:, :, None]
+        shared: Single = pulled[:, level] - np.einsum("flh,lh->fh", pulled, share)
+        return shared
+
+
+def measure_uncertainty(network: Network) -> Uncertainty:
+    """The slopes of every uncertain figure of the tables. Done once per network."""
+    knowledge = network.knowledge
+    return Uncertainty(
+        prior=_prior_slopes(network),
+        prior_answers=_prior_answer_slopes(network),
+        observables={observable.id: _observable_slopes(network, observable) for observable in network.observables},
+        shrink=knowledge.constant("dependence_shrink"),
+        width=knowledge.constant("interval_z"),
+    )
+
+
+# --- spreads ------------------------------------------------------------------------------------------------------
+
+
+def log_spread(low: float, high: float) -> float:
+    """Standard deviation on the log scale of a figure judged to lie between two limits."""
+    return math.log(high / low) / (2.0 * JUDGED_INTERVAL)
+
+
+def prevalence_spread(condition: Condition) -> float:
+    return log_spread(condition.prevalence_low, condition.prevalence_high)
+
+
+def mass_spread(constant: Constant) -> float:
+    return log_spread(constant.low, constant.high)
+
+
+def background_spreads(observable: Observable) -> tuple[float, ...]:
+    """Spread of each uncertain background figure: log-odds of "present", else the log of each level's rate."""
+    if observable.binary:
+        level = observable.levels[0]
+        return ((logit(level.background_high) - logit(level.background_low)) / (2.0 * JUDGED_INTERVAL),)
+    return tuple(log_spread(level.background_low, level.background_high) for level in observable.levels)
+
+
+def ratio_spread(row: Likelihood, estimate: Estimate, knowledge: KnowledgeBase) -> float:
+    """Spread of a likelihood ratio on the log scale."""
+    if estimate.low and estimate.high and estimate.low < estimate.high:
+        return math.log(estimate.high / estimate.low) / (2.0 * STUDY_INTERVAL)
+    return knowledge.constant(f"log_sd_quality_{row.quality}")
+
+
+def sensitivity_spread(row: Likelihood, estimate: Estimate, knowledge: KnowledgeBase) -> float:
+    """Spread of a frequency on the log-odds scale."""
+    if estimate.low and estimate.high and estimate.low < estimate.high:
+        low, high = (min(max(end, LEAST_SENSITIVITY), 1.0 - LEAST_SENSITIVITY) for end in (estimate.low, estimate.high))
+        return (logit(high) - logit(low)) / (2.0 * STUDY_INTERVAL)
+    return knowledge.constant(f"log_sd_quality_{row.quality}")
+
+
+def moved_background(observable: Observable, index: int, amount: float) -> tuple[float, ...]:
+    """The level rates after the log of one of them moved by `amount`, normalised again."""
+    rates = [level.background for level in observable.levels]
+    rates[index] *= math.exp(amount)
+    total = sum(rates)
+    return tuple(rate / total for rate in rates)
+
+
+def moved_figures(row: Likelihood, figures: Figures, which: str, amount: float) -> Figures:
+    """A row's figures after one of them moved by `amount` on its own scale."""
+    if which == "sensitivity" and figures.sensitivity is not None:
+        sensitivity = min(max(figures.sensitivity, LEAST_SENSITIVITY), 1.0 - LEAST_SENSITIVITY)
+        moved = 1.0 / (1.0 + math.exp(-(logit(sensitivity) + amount)))
+        return Figures(moved, figures.lr_pos, figures.lr_neg)
+    if which == "lr_pos" and figures.lr_pos:
+        return Figures(figures.sensitivity, figures.lr_pos * math.exp(amount), figures.lr_neg)
+    if which == "lr_neg" and figures.lr_neg:
+        return Figures(figures.sensitivity, figures.lr_pos, figures.lr_neg * math.exp(amount))
+    raise ValueError(f"{row.row_id} has no figure {which}")
+
+
+def uncertain_figures(use: RowUse, knowledge: KnowledgeBase) -> tuple[tuple[str, float], ...]:
+    """Names and spreads of the figures of a row that enter the arithmetic."""
+    row, figures = use.row, use.figures()
+    ratios = [
+        (name, ratio_spread(row, estimate, knowledge))
+        for name, estimate in (("lr_pos", row.lr_pos), ("lr_neg", row.lr_neg))
+        if estimate is not None and estimate.point
+    ]
+    if ratios:
+        return tuple(ratios)
+    if figures.sensitivity is None or row.sensitivity is None:
+        return ()
+    return (("sensitivity", sensitivity_spread(row, row.sensitivity, knowledge)),)
+
+
+# --- slopes of the prior --------------------------------------------------------------------------------------------
+
+
+def _prior_slopes(network: Network) -> Array:
+    """Slopes of the log prior per standard deviation of each prevalence and class mass."""
+    hypotheses, knowledge = network.hypotheses, network.knowledge
+    weights = np.exp(hypotheses.log_prior)
+    centred = hypotheses.membership.copy()
+    for index in (EMPTY, SINGLE, HIP_AND_SPINE, COMBINATION):
+        of_class = hypotheses.prior_class == index
+        shares = weights[of_class] / weights[of_class].sum()
+        centred[of_class] -= shares @ hypotheses.membership[of_class]
+    spreads = np.array([prevalence_spread(condition) for condition in hypotheses.conditions])
+    masses = class_masses(knowledge)
+    moved = []
+    for name, index in (
+        ("class_mass_empty", EMPTY), ("class_mass_hip_and_spine", HIP_AND_SPINE), ("class_mass_combination", COMBINATION),
+    ):
+        # What a class gains the single conditions lose, so that the masses keep summing to 1.
+        slope = (hypotheses.prior_class == index).astype(np.float64)
+        slope[hypotheses.prior_class == SINGLE] = -masses[index] / masses[SINGLE]
+        moved.append(slope * mass_spread(knowledge.constants[name]))
+    return np.concatenate([(centred * spreads).T, np.array(moved)])
+
+
+def _prior_answer_slopes(network: Network) -> dict[tuple[str, str], Array]:
+    """Slopes of the log prior ratio per condition (figures x conditions), by age or sex answer."""
+    ids = [condition.id for condition in network.hypotheses.conditions]
+    found: dict[tuple[str, str], Array] = {}
+    for observable in network.knowledge.observables:
+        if observable.finding_id not in PRIOR_FINDINGS:
+            continue
+        moves, direct = _rate_moves(network, observable, ids)
+        for index, level in enumerate(observable.levels):
+            found[observable.finding_id, str(level.when.example())] = moves[:, index] - direct[:, index, None]
+    return found
+
+
+# --- slopes of one observable ----------------------------------------------------------------------------------------
+
+
+def _rate_moves(network: Network, observable: Observable, columns: Sequence[str]) -> tuple[Array, Array]:
+    """How the log rates move per standard deviation of each uncertain figure, by a small finite step.
+
+    Returns figures x levels x columns for the conditions, and figures x levels for the background itself.
+    """
+    knowledge, plan = network.knowledge, network.rate_table.plans[observable.id]
+    base = np.log(np.array(backgrounds(observable)))
+    resting = _log_rates(plan.rates(), columns, backgrounds(observable))
+    moves, direct = [], []
+    for index, spread in enumerate(background_spreads(observable)):
+        moved = moved_background(observable, index, STEP)
+        moves.append((_log_rates(plan.rates(background=moved), columns, moved) - resting) * (spread / STEP))
+        direct.append((np.log(np.array(moved)) - base) * (spread / STEP))
+    for filling in plan.fillings:
+        for use in filling.uses:
+            for name, spread in uncertain_figures(use, knowledge):
+                figures = {use.row.row_id: moved_figures(use.row, use.figures(), name, STEP)}
+                moved_rates = _log_rates(plan.rates(figures=figures), columns, backgrounds(observable))
+                moves.append((moved_rates - resting) * (spread / STEP))
+                direct.append(np.zeros_like(base))
+    return np.array(moves), np.array(direct)
+
+
+def _log_rates(rates: dict[str, tuple[float, ...]], columns: Sequence[str], background: tuple[float, ...]) -> Array:
+    """log rates, levels x columns; columns without rows have the background."""
+    return np.log(np.array([rates.get(column, background) for column in columns]).T)
+
+
+def _observable_slopes(network: Network, observable: Observable) -> Slopes:
+    """Slopes of log P(level | hypothesis): the rules of coexistence, differentiated."""
+    columns = [condition.id for condition in network.hypotheses.conditions]
+    columns.append(network.derived.id if network.derived else "")
+    moves, direct = _rate_moves(network, observable, columns)
+    first = network.start[observable.id]
+    rates = network.level_rates[first : first + len(observable.levels)]
+    probability = np.exp(network.log_full[first : first + len(observable.levels)])
+    members = network.member_matrix
+    if observable.binary:
+        present = _present_slopes(moves[:, 0], direct[:, 0], rates[0], observable.levels[0].background, members)
+        slopes = np.stack([present / probability[0], -present / probability[1]], axis=1)
+    else:
+        log_slope = direct[:, :, None] + (moves - direct[:, :, None]) @ members.T
+        slopes = log_slope - np.einsum("flh,lh->fh", log_slope, probability)[:, None, :]
+    return Slopes(slopes.astype(np.float32), direct.astype(np.float32))
+
+
+def _present_slopes(moves: Array, direct: Array, rates: Array, background: float, members: Array) -> Array:
+    """Slopes of P(present | hypothesis) (figures x hypotheses) of a yes/no observable.
+
+    `moves` is figures x members and `direct` per figure: slopes of log q and log b.
+    """
+    raiser, lowerer = rates > background, rates < background
+    # d log(1-q) = -q/(1-q) d log q, and the same for b.
+    raised = np.where(raiser, -moves * (rates / (1.0 - rates)), 0.0)
+    raised += np.where(raiser, direct[:, None] * (background / (1.0 - background)), 0.0)
+    lowered = np.where(lowerer, moves - direct[:, None], 0.0)
+    log_none = np.log1p(-background) + np.where(raiser, np.log1p(-rates) - np.log1p(-background), 0.0) @ members.T
+    factor = np.exp(np.where(lowerer, np.log(rates) - np.log(background), 0.0) @ members.T)
+    none_slope = -direct[:, None] * (background / (1.0 - background)) + raised @ members.T
+    slopes: Array = -np.exp(log_none) * factor * none_slope + (1.0 - np.exp(log_none)) * factor * (lowered @ members.T)
+    return slopes

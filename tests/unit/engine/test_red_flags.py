@@ -1,0 +1,63 @@
+"""Three-valued safety rules: unknown is not absent, and nothing outvotes a flag."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.engine.model import Answer, Case, RedFlagRule
+from service.engine.red_flags import screen
+
+FEVER = {"finding": "fever", "is": "true"}
+ROLL = {"finding": "log_roll", "is": "true"}
+OLD = {"age": ">=65"}
+
+
+def rule(when, *, weak=False, urgency="emergency"):
+    return RedFlagRule("flag", "flag", "infection", urgency, when, "message", "action", weak=weak)
+
+
+def state(when, *, age=None, **answers):
+    case = Case(tuple(Answer(finding, value) for finding, value in answers.items()), age_years=age)
+    result = screen(case, (rule(when),))
+    return "raised" if result.raised else "absent" if result.absent else "open"
+
+
+@pytest.mark.parametrize(
+    ("when", "answers", "expected"),
+    [
+        (FEVER, {}, "open"),
+        (FEVER, {"fever": True}, "raised"),
+        (FEVER, {"fever": False}, "absent"),
+        ({"all": [FEVER, ROLL]}, {"fever": True}, "open"),
+        ({"all": [FEVER, ROLL]}, {"fever": False}, "absent"),
+        ({"all": [FEVER, ROLL]}, {"fever": True, "log_roll": True}, "raised"),
+        ({"any": [FEVER, ROLL]}, {"fever": False}, "open"),
+        ({"any": [FEVER, ROLL]}, {"fever": True}, "raised"),
+        ({"any": [FEVER, ROLL]}, {"fever": False, "log_roll": False}, "absent"),
+        ({"all": [FEVER, OLD]}, {"fever": True, "age": 70.0}, "raised"),
+        ({"all": [FEVER, OLD]}, {"fever": True, "age": 40.0}, "absent"),
+        ({"all": [FEVER, OLD]}, {"fever": True}, "open"),
+        ({"all": [FEVER, OLD]}, {"fever": True, "age_band": "70 and over"}, "raised"),
+        ({"all": [FEVER, OLD]}, {"fever": True, "age_band": "60-69"}, "open"),
+        ({"all": [FEVER, OLD]}, {"fever": True, "age_band": "18-39"}, "absent"),
+    ],
+)
+def test_a_rule_is_true_false_or_unknown(when, answers, expected):
+    assert state(when, **answers) == expected
+
+
+def test_clear_is_said_only_when_every_rule_was_answered():
+    rules = (rule(FEVER), rule(ROLL))
+    assert screen(Case((Answer("fever", False), Answer("log_roll", False))), rules).clear
+    assert not screen(Case((Answer("fever", False),)), rules).clear
+    assert not screen(Case(), rules).clear
+
+
+def test_a_weak_flag_is_at_most_urgent():
+    flags = screen(Case((Answer("fever", True),)), (rule(FEVER, weak=True),))
+    assert [flag.urgency for flag in flags.raised] == ["urgent"]
+
+
+def test_the_missing_answers_of_an_open_rule_are_named():
+    result = screen(Case((Answer("fever", True),)), (rule({"all": [FEVER, ROLL, OLD]}),))
+    assert result.missing == {"flag": ("log_roll", "age_band")}

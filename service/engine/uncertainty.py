@@ -31,6 +31,7 @@ from service.engine.rates import (
 STUDY_INTERVAL = 1.96
 JUDGED_INTERVAL = 1.6449
 STEP = 1e-4
+LEAST_MASS = 1e-300
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ class Uncertainty:
         `prior_answers` are the age and sex answers that entered the prior, as (finding, answer).
         """
         weights = posterior.weights
-        inside = weights @ matrix
+        # A target no hypothesis belongs to, or every one does, has no odds; its width is of no use and must not warn.
+        inside = np.clip(weights @ matrix, LEAST_MASS, 1.0 - LEAST_MASS)
         contrast = weights[:, None] * (matrix / inside - (1.0 - matrix) / (1.0 - inside))
         variance = np.square(self.prior @ contrast).sum(axis=0)
         by_condition = network.hypotheses.membership.T @ contrast

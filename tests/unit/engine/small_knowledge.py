@@ -33,6 +33,11 @@ CONSTANTS = {
     "weight_confidence_low": (0.8, 0.8, 0.8),
     "weight_healthy": (0.5, 0.5, 0.5),
     "dependence_shrink": (0.3, 0.3, 0.3),
+    "interval_z": (1.6449, 1.6449, 1.6449),
+    "log_sd_quality_A": (0.15, 0.1, 0.2),
+    "log_sd_quality_B": (0.25, 0.2, 0.4),
+    "log_sd_quality_C": (0.4, 0.3, 0.6),
+    "log_sd_quality_D": (0.4, 0.3, 0.6),
 }
 
 

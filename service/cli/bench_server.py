@@ -1,0 +1,47 @@
+"""The servers the benchmark measures, each a process of its own: `python -m service.cli.bench_server KIND PORT`.
+
+``service`` is the product with one more route, the plain JSON echo of the yardstick; ``bare-flask`` an app that does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+from flask import Flask, Response, request
+
+ECHO_PATH = "/bench/echo"
+
+
+def add_echo(app: Flask, answer: object) -> None:
+    """The yardstick: parse the body with the standard library, dump an answer of RiskAssessment size."""
+
+    def echo() -> Response:
+        json.loads(request.get_data())
+        return Response(json.dumps(answer), mimetype="application/json")
+
+    app.add_url_rule(ECHO_PATH, "echo", echo, methods=["POST"])
+
+
+def bare_flask(port: int) -> None:
+    """Flask's own server and one route that answers with two letters."""
+    app = Flask("bare", static_folder=None)
+    app.add_url_rule("/healthz", "health", lambda: "ok")
+    app.run("127.0.0.1", port, threaded=True)
+
+
+def service(port: int) -> None:
+    """The product as `serve` runs it, with the echo beside it."""
+    from service.app import create_app
+    from service.server import bound_socket, serve_waitress
+    from service.settings import read_settings
+
+    settings = read_settings(host="127.0.0.1", port=port)
+    app = create_app(settings)
+    add_echo(app, json.loads(sys.stdin.read() or "{}"))
+    serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=lambda: click.echo("ready"))
+
+
+if __name__ == "__main__":
+    {"bare-flask": bare_flask, "service": service}[sys.argv[1]](int(sys.argv[2]))

@@ -1,0 +1,124 @@
+"""`knowledge`: what the tables make of the model, as a page of the documentation."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import click
+import numpy as np
+
+from service.engine.deviations import FACTOR, deviations
+from service.engine.model import PATTERNS
+from service.engine.network import Network, compile_network
+from service.knowledge.load import load_knowledge_base
+from service.resources import tables_directory
+
+
+@click.command()
+@click.option("--write", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to this file.")
+def command(path: Path | None) -> None:
+    """Show the prior the tables imply beside published shares, and every row the network does not reproduce.
+
+    \b
+    Examples:
+      python -m service knowledge
+      python -m service knowledge --write docs/model.md
+    """
+    page = model_page(compile_network(load_knowledge_base(tables_directory())))
+    if path:
+        path.write_text(page, encoding="utf-8")
+        click.echo(f"wrote {path}")
+    else:
+        click.echo(page)
+
+
+def model_page(network: Network) -> str:
+    """The documentation page `docs/model.md`, from the tables alone: the same tables give the same bytes."""
+    parts = [
+        "# What the tables imply",
+        "",
+        "Written by `python -m service knowledge --write docs/model.md`; do not edit by hand.",
+        "",
+        f"{network.hypotheses.count:,} hypotheses (sets of at most three of {len(network.hypotheses.conditions)} conditions), "
+        f"{len(network.observables)} observables, "
+        f"{sum(row.role == 'input' for row in network.knowledge.likelihoods)} input rows of "
+        f"{len(network.knowledge.likelihoods)}.",
+        "",
+        *_prior_lines(network),
+        "",
+        *_published_lines(network),
+        "",
+        *_deviation_lines(network),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _prior_lines(network: Network) -> list[str]:
+    prior = np.exp(network.hypotheses.log_prior)
+    marginal = prior @ network.hypotheses.membership
+    pattern = prior @ network.hypotheses.pattern
+    lines = ["## Prior, before age and sex", "", "| source pattern | prior % |", "|---|---:|"]
+    lines += [f"| `{name}` | {100 * value:.2f} |" for name, value in zip(PATTERNS, pattern.tolist(), strict=True)]
+    lines += ["", "| condition | share in the table % | marginal prior % |", "|---|---:|---:|"]
+    lines += [
+        f"| `{condition.id}` {condition.label} | {100 * condition.prevalence:.2f} | {100 * value:.2f} |"
+        for condition, value in zip(network.hypotheses.conditions, marginal.tolist(), strict=True)
+    ]
+    lines += [
+        "",
+        "A marginal can exceed its share: conditions also occur in the sets of two and three. Sets of four and more are not",
+        "modelled.",
+    ]
+    return lines
+
+
+def _published_lines(network: Network) -> list[str]:
+    lines = [
+        "## Prior beside published shares",
+        "",
+        "The studies sampled other people than ours (spine clinics, block clinics, the community), so a difference is not an",
+        "error by itself; it says how far our case mix is from theirs.",
+        "",
+        "| published statement | setting | published % | our prior % |",
+        "|---|---|---:|---:|",
+    ]
+    prior = np.exp(network.hypotheses.log_prior)
+    with (tables_directory().parent / "checks" / "prior_population.csv").open(encoding="utf-8", newline="") as table:
+        for row in csv.DictReader(table):
+            limits = f" ({100 * float(row['low']):.1f}-{100 * float(row['high']):.1f})" if row["low"] and row["high"] else ""
+            published = f"{100 * float(row['proportion']):.1f}{limits}"
+            ours = 100 * _any_of(network, prior, row["applies_to"].split(";"))
+            lines.append(f"| {row['statement']}. {row['source']} | {row['setting']} | {published} | {ours:.1f} |")
+    return lines
+
+
+def _any_of(network: Network, prior: np.ndarray, targets: list[str]) -> float:
+    """Prior probability that at least one of the targets (conditions, groups, the derived condition) is present."""
+    groups = {group.id: group.members for group in network.knowledge.groups}
+    wanted = {member for target in targets for member in groups.get(target, (target,))}
+    columns = [index for index, condition in enumerate(network.hypotheses.conditions) if condition.id in wanted]
+    inside = network.hypotheses.membership[:, columns].sum(axis=1) > 0
+    if network.derived and network.derived.id in wanted:
+        inside |= network.hypotheses.coexistence > 0
+    if "other_unclassified" in wanted:
+        inside |= network.hypotheses.size == 0
+    return float(prior[inside].sum())
+
+
+def _deviation_lines(network: Network) -> list[str]:
+    found = deviations(network)
+    lines = [
+        f"## Rows whose likelihood ratio the network does not reproduce within {FACTOR} times",
+        "",
+        f"{len(found)} ratios. The published figure is kept in its row; the network uses the implied one.",
+        "",
+        "| row | finding | target | ratio | published | implied | why |",
+        "|---|---|---|---|---:|---:|---|",
+    ]
+    lines += [
+        f"| {item.row_id} | `{item.finding_id}` | `{item.target_id}` | {item.figure} | {item.published:g} | {item.implied:.2f} "
+        f"| {'; '.join(item.reasons)} |"
+        for item in found
+    ]
+    return lines

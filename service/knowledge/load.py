@@ -1,0 +1,194 @@
+"""The tables as one `KnowledgeBase`, or one `KnowledgeBaseError` that lists every bad row."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from marshmallow import ValidationError
+
+from service.engine.model import (
+    Citation,
+    Condition,
+    Constant,
+    Estimate,
+    Finding,
+    Group,
+    KnowledgeBase,
+    Level,
+    Likelihood,
+    Observable,
+    RedFlagRule,
+    Referral,
+    Test,
+)
+from service.errors import Fault, KnowledgeBaseError
+from service.knowledge.lint import lint
+from service.knowledge.schema import SCHEMAS, Row, Tables
+
+# Raised by hand when the meaning of a column changes; the hash behind it tells the content.
+TABLE_VERSION = "1.0"
+
+
+def load_knowledge_base(directory: Path) -> KnowledgeBase:
+    """The knowledge base in `directory`. KnowledgeBaseError names file, row and column of every fault found."""
+    tables, version = read_tables(directory)
+    faults = lint(tables)
+    if faults:
+        raise KnowledgeBaseError(faults)
+    return build_knowledge_base(tables, version)
+
+
+def read_tables(directory: Path) -> tuple[Tables, str]:
+    """Every table after its schema, and the version: a number and a hash of the files in name order.
+
+    KnowledgeBaseError lists the faults of all tables.
+    """
+    faults: list[Fault] = []
+    rows: dict[str, tuple[Row, ...]] = {}
+    content = hashlib.sha256()
+    for name in sorted(SCHEMAS):
+        try:
+            raw = (directory / name).read_bytes()
+        except OSError as error:
+            faults.append(Fault("not-found", f"cannot be read: {error.strerror}", where=name))
+            continue
+        content.update(name.encode() + b"\0" + raw + b"\0")
+        rows[name.partition(".")[0]] = _read(name, raw, faults)
+    if faults:
+        raise KnowledgeBaseError(faults)
+    return Tables(**rows), f"{TABLE_VERSION}-{content.hexdigest()[:12]}"
+
+
+def _read(name: str, raw: bytes, faults: list[Fault]) -> tuple[Row, ...]:
+    """Rows of one file that pass its schema; what does not pass is added to `faults`."""
+    schema = SCHEMAS[name]()
+    try:
+        text = raw.decode("utf-8")
+        plain = _csv_rows(name, text, faults) if name.endswith(".csv") else _json_rows(text)
+    except (UnicodeDecodeError, ValueError) as error:
+        faults.append(Fault("structure", f"cannot be read: {error}", where=name))
+        return ()
+    try:
+        loaded: list[Row] = schema.load(plain, many=True)
+    except ValidationError as error:
+        for index, columns in sorted(error.normalized_messages().items()):
+            row = plain[index] if isinstance(index, int) and index < len(plain) else {}
+            row_name = row.get(schema.key) or f"number {index}" if isinstance(row, dict) else f"number {index}"
+            details = columns if isinstance(columns, dict) else {"": columns}
+            faults += [
+                Fault("value", f"{_said(said)}.", where=f"{name} row {row_name} column {column}")
+                for column, said in details.items()
+            ]
+        return ()
+    return tuple(loaded)
+
+
+def _said(said: Any) -> str:
+    return "; ".join(str(one).rstrip(".") for one in said) if isinstance(said, list) else str(said)
+
+
+def _csv_rows(name: str, text: str, faults: list[Fault]) -> list[dict[str, str]]:
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(lines, [])
+        found = []
+        for cells in lines:
+            if len(cells) != len(header):
+                where = f"{name} row {cells[0] if cells else 'empty'}"
+                faults.append(Fault("structure", f"{len(cells)} cells under {len(header)} columns.", where=where))
+            else:
+                found.append(dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        raise ValueError(str(error)) from None
+    if not found:
+        faults.append(Fault("structure", "the table is empty.", where=name))
+    return found
+
+
+def _json_rows(text: str) -> list[Any]:
+    document = json.loads(text)
+    if not isinstance(document, dict) or len(document) != 1 or not isinstance(next(iter(document.values())), list):
+        raise ValueError("must be an object with one list")
+    rows: list[Any] = next(iter(document.values()))
+    return rows
+
+
+# --- rows to dataclasses -----------------------------------------------------------------------------------------
+
+
+def build_knowledge_base(tables: Tables, version: str) -> KnowledgeBase:
+    """The knowledge base of tables that `lint` found nothing in."""
+    return KnowledgeBase(
+        version=version,
+        conditions=tuple(_condition(row) for row in tables.conditions),
+        groups=tuple(Group(row["id"], row["label"], row["members"]) for row in tables.groups),
+        findings=tuple(_finding(row) for row in tables.findings),
+        observables=_observables(tables),
+        likelihoods=tuple(_likelihood(row) for row in tables.likelihoods),
+        red_flags=tuple(RedFlagRule(**row) for row in tables.red_flags),
+        referrals=tuple(Referral(**row) for row in tables.plans),
+        citations={row["id"]: _citation(row) for row in tables.sources},
+        constants={row["id"]: Constant(**row) for row in tables.model},
+        controversies={row["finding_id"]: row["text"] for row in tables.controversies},
+        clusters={row["id"]: row["parts"] for row in tables.findings if row["parts"]},
+    )
+
+
+def _condition(row: Row) -> Condition:
+    return Condition(**{name: row[name] for name in Condition.__dataclass_fields__})
+
+
+def _finding(row: Row) -> Finding:
+    values = {name: row[name] for name in Finding.__dataclass_fields__}
+    return Finding(**(values | {"burden": int(row["burden"])}))
+
+
+def _citation(row: Row) -> Citation:
+    values = {name: row[name] for name in Citation.__dataclass_fields__}
+    return Citation(**(values | {"year": None if row["year"] is None else int(row["year"])}))
+
+
+def _observables(tables: Tables) -> tuple[Observable, ...]:
+    """Observables in the order of the findings; the levels of each are rescaled so that they sum to 1 exactly."""
+    rows: dict[str, list[Row]] = {}
+    for row in tables.background_rates:
+        rows.setdefault(row["observable_id"], []).append(row)
+    place = {row["id"]: index for index, row in enumerate(tables.findings)}
+    return tuple(
+        _observable(observable_id, levels)
+        for observable_id, levels in sorted(rows.items(), key=lambda item: place[item[1][0]["finding_id"]])
+    )
+
+
+def _observable(observable_id: str, rows: Sequence[Row]) -> Observable:
+    first = rows[0]
+    if len(rows) == 1:  # a yes/no finding: the table holds the rate of "present" alone
+        levels: tuple[Level, ...] = (
+            Level("present", first["when"], first["p"], first["p_low"], first["p_high"]),
+            Level("absent", Test.parse("false"), 1.0 - first["p"], 1.0 - first["p_high"], 1.0 - first["p_low"]),
+        )
+    else:
+        total = sum(row["p"] for row in rows)
+        levels = tuple(Level(row["level"], row["when"], row["p"] / total, row["p_low"], row["p_high"]) for row in rows)
+    return Observable(observable_id, first["finding_id"], levels, first["source_kind"], first["note"])
+
+
+def _likelihood(row: Row) -> Likelihood:
+    def estimate(name: str, range_name: str) -> Estimate | None:
+        if row[name] is None:
+            return None
+        return Estimate(row[name], row[f"{range_name}_low"], row[f"{range_name}_high"])
+
+    figures = {
+        "sensitivity": estimate("sensitivity", "sens"),
+        "specificity": estimate("specificity", "spec"),
+        "lr_pos": estimate("lr_pos", "lr_pos"),
+        "lr_neg": estimate("lr_neg", "lr_neg"),
+    }
+    return Likelihood(**({name: row[name] for name in Likelihood.__dataclass_fields__ if name not in figures} | figures))

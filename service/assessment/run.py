@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from service.engine.assess import Engine
 from service.engine.model import Assessment, KnowledgeBase
+from service.errors import Fault
 from service.fhir.terminology import Terminology
 from service.mapping.case import read_submission
 from service.mapping.reading import Reading, ReadingContext
@@ -51,11 +52,11 @@ class Result:
     assessment: Assessment
 
 
-def assess_subject(resource: Resource, *, parts: Parts) -> Result:
+def assess_subject(resource: Resource, *, parts: Parts, warnings: Iterable[Fault] = ()) -> Result:
     """The assessment of the patient a resource is about.
 
-    `resource` is a validated QuestionnaireResponse, Observation, Bundle or Parameters. InvalidInput with every fault if
-    it cannot be worked on. Stores nothing.
+    `resource` is a validated QuestionnaireResponse, Observation, Bundle or Parameters; `warnings` are those of its
+    validation, which the answer repeats. InvalidInput with every fault if it cannot be worked on. Stores nothing.
     """
     assessed_at = parts.now()
     reading = read_submission(
@@ -68,6 +69,7 @@ def assess_subject(resource: Resource, *, parts: Parts) -> Result:
             base_url=parts.base_url,
         ),
     )
+    reading = replace(reading, warnings=(*warnings, *reading.warnings))
     assessment = parts.engine.assess(reading.case)
     written = write_risk_assessment(
         assessment,

@@ -49,8 +49,9 @@ def interval(low: float, high: float, printed: Decimal) -> tuple[Decimal, Decima
 
 
 def decimals(value: float, places: int) -> Decimal:
-    """Any other number with that many decimals, and never a negative zero."""
-    return Decimal(f"{value:.{places}f}") if round(value, places) else Decimal(f"{0.0:.{places}f}")
+    """Any other number rounded to that many decimals; zero is 0.0, never negative and never with an exponent."""
+    rounded = Decimal(f"{value:.{places}f}")
+    return rounded if rounded else Decimal("0.0")
 
 
 def _checked(fraction: float) -> float:

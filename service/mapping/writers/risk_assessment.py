@@ -177,12 +177,7 @@ def _extensions(assessment: Assessment, reading: Reading, context: WritingContex
     return [
         *_red_flags(assessment, vocabulary),
         part(structure("urgency"), "valueCoding", vocabulary.urgency(assessment.urgency)),
-        *(
-            part(
-                structure("undecided"), "valueCodeableConcept", {"coding": [vocabulary.undecided(reason)], "text": reason.message}
-            )
-            for reason in assessment.undecided
-        ),
+        *(part(structure("undecided"), "valueCodeableConcept", vocabulary.undecided(reason)) for reason in assessment.undecided),
         part(structure("intended-use"), "valueString", texts("intended-use")),
         part(structure("model-limits"), "valueString", vocabulary.limits(assessment)),
         part(structure("coverage"), "valueDecimal", decimals(assessment.coverage, SHARE_PLACES)),

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from service.engine.model import (
+    PATTERNS,
+    URGENCY_ORDER,
     AnswerValue,
     Assessment,
     Citation,
@@ -21,6 +23,7 @@ from service.engine.model import (
     Undecided,
     Urgency,
 )
+from service.errors import Fault, KnowledgeBaseError
 from service.fhir.terminology import Terminology
 from service.mapping.answers import ABSENT, PRESENT, answer_code
 from service.mapping.writers.extensions import clean
@@ -59,6 +62,7 @@ class Vocabulary:
         self._bands = tuple(
             (percentage(knowledge.constant(f"risk_{name}_below")), name) for name in ("negligible", "low", "moderate")
         )
+        _require_codes(knowledge, terminology)
         self._codings: dict[tuple[str, str], Coding] = {}
         self._outcomes: dict[tuple[str, str, Side | None], Concept] = {}
 
@@ -161,8 +165,11 @@ class Vocabulary:
     def urgency(self, urgency: Urgency) -> Coding:
         return self.coding("urgency", urgency)
 
-    def undecided(self, reason: Undecided) -> Coding:
-        return self.coding("undecided", reason.code)
+    def undecided(self, reason: Undecided) -> Concept:
+        """A reason for "cannot tell yet"; text alone if the terminology does not define its code."""
+        known = self.terminology.has(self.terminology.system("undecided"), reason.code)
+        coding = {"coding": [self.coding("undecided", reason.code)]} if known else {}
+        return coding | {"text": reason.message}
 
     def red_flag(self, rule: RedFlagRule) -> Coding:
         return self.coding("red-flag", rule.id)
@@ -206,6 +213,29 @@ class Vocabulary:
         elif source.pmid:
             artifact["url"] = f"https://pubmed.ncbi.nlm.nih.gov/{source.pmid}/"
         return artifact
+
+
+def _require_codes(knowledge: KnowledgeBase, terminology: Terminology) -> None:
+    """KnowledgeBaseError naming every word an answer may need that has no code: found at the start, not in a request."""
+    needed = {
+        "finding": [finding.id for finding in knowledge.findings],
+        "condition": [condition.id for condition in knowledge.conditions],
+        "source-pattern": PATTERNS,
+        "red-flag": [rule.id for rule in knowledge.red_flags],
+        "urgency": URGENCY_ORDER,
+        "service": [
+            *(METHOD, CODE, PERFORMER, REFERRAL),
+            *(name for referral in knowledge.referrals for name in (referral.service, referral.specialty) if name),
+        ],
+    }
+    missing = [
+        Fault("code-invalid", f"{code} has no code in the code system {system_id}", f"codesystems/{system_id}.json")
+        for system_id, codes in needed.items()
+        for code in codes
+        if not terminology.has(terminology.system(system_id), code)
+    ]
+    if missing:
+        raise KnowledgeBaseError(missing)
 
 
 def _system(prediction: Prediction) -> str:

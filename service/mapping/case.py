@@ -1,0 +1,155 @@
+"""A submission (form, observations, Bundle, Parameters) read into one case for the engine.
+
+Every fault of the submission is collected before one InvalidInput carries them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from service.engine.model import Answer, Case
+from service.errors import InvalidInput
+from service.fhir.bundles import Held, Resource
+from service.mapping.demographics import settle_demographics
+from service.mapping.encounter import find_encounter
+from service.mapping.merge import Merged, merge
+from service.mapping.readers.condition import read_condition
+from service.mapping.readers.observation import read_observation
+from service.mapping.readers.patient import Demographics, read_patient
+from service.mapping.readers.questionnaire_response import read_questionnaire_response
+from service.mapping.reading import Ignored, Input, Notebook, Reading, ReadingContext, Statement, UsedAnswer, named
+from service.mapping.references import ReferenceIndex, name_of, references_in
+from service.mapping.subject import STATELESS, Subject, find_subject, is_about
+from service.mapping.submission import Submission, unpack
+from service.mapping.times import effective_text
+
+__all__ = ["Ignored", "Input", "Reading", "ReadingContext", "UsedAnswer", "read_submission"]
+
+Reader = Callable[[Held, ReferenceIndex, ReadingContext, Notebook], None]
+
+READERS: dict[str, Reader] = {
+    "QuestionnaireResponse": read_questionnaire_response,
+    "Observation": lambda held, _, context, notebook: read_observation(held, context, notebook),
+    "Condition": lambda held, _, context, notebook: read_condition(held, context, notebook),
+}
+# Resources that serve the reading without stating findings themselves.
+_SERVING = ("Questionnaire", "Encounter", "Patient")
+
+
+def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
+    """The case and everything to say about how it was read; InvalidInput with every fault if it cannot be read."""
+    notebook = Notebook()
+    submission = unpack(resource, notebook)
+    index = ReferenceIndex(submission.held)
+    subject = find_subject(submission, index, notebook)
+    for held in submission.held:
+        _read(held, subject, index, context, notebook)
+    if notebook.faults or subject is None:
+        raise InvalidInput(notebook.faults)
+    patient = read_patient(subject.patient, context.assessed_at, notebook) if subject.patient is not None else Demographics()
+    merged, choice = merge(context, notebook)
+    merged = settle_demographics(merged, patient, context, notebook)
+    inputs = _inputs(merged)
+    _note_unresolved(submission, index, notebook)
+    known = [one.decisive for one in merged if one.decisive.value is not None]
+    case = Case(
+        answers=tuple(_answer(statement) for statement in known),
+        age_years=patient.age_years,
+        sex=patient.sex,
+        side=choice.side,
+        asked_unknown=tuple(one.decisive.finding_id for one in merged if one.decisive.value is None),
+    )
+    return Reading(
+        case=case,
+        subject=subject.reference,
+        encounter=find_encounter(submission, subject, index, notebook),
+        used=tuple(_used(one, inputs) for one in merged),
+        ignored=tuple(notebook.ignored),
+        warnings=tuple(notebook.warnings),
+        inputs=tuple(inputs.values()),
+        preliminary=notebook.preliminary or any(not statement.final for statement in known),
+        contained=subject.contained,
+    )
+
+
+def _read(held: Held, subject: Subject | None, index: ReferenceIndex, context: ReadingContext, notebook: Notebook) -> None:
+    reader = READERS.get(held.type)
+    if reader is None:
+        if held.type not in _SERVING:
+            notebook.ignore(held, f"{held.type} is not read by this service.")
+        elif held.type == "Patient" and subject is not None and not index.same(name_of(held), subject.name):
+            notebook.ignore(held, "It is another patient.")
+        return
+    # Without a subject the resources are read all the same, so that the caller learns of every fault at once.
+    if subject is not None and held.resource.get("status") not in STATELESS:
+        if not is_about(held, subject, index):
+            notebook.ignore(held, "It is about another subject.")
+            return
+        if not _focus_is_subject(held, subject, index):
+            notebook.ignore(held, "Its focus is somebody or something else than the subject.")
+            return
+    reader(held, index, context, notebook)
+
+
+def _focus_is_subject(held: Held, subject: Subject, index: ReferenceIndex) -> bool:
+    return all(index.same(index.name(focus, held), subject.name) for focus in held.resource.get("focus", ()))
+
+
+def _answer(statement: Statement) -> Answer:
+    assert statement.value is not None
+    return Answer(statement.finding_id, statement.value, statement.comparator, statement.side)
+
+
+def _inputs(merged: tuple[Merged, ...]) -> dict[int, Input]:
+    """The resources behind the known answers, in the order of the submission, by the identity of the resource."""
+    known = [statement for one in merged for statement in one.statements if statement.value is not None]
+    sources = {id(statement.source): statement.source for statement in known}
+    inputs: dict[int, Input] = {}
+    nameless = 0
+    for key, held in sorted(sources.items(), key=lambda pair: _place(pair[1])):
+        if held.id:
+            reference = f"{held.type}/{held.id}"
+        elif held.full_url:
+            reference = held.full_url
+        else:
+            nameless += 1
+            reference = f"#input-{nameless}"
+        inputs[key] = Input(held.resource, reference, held.path)
+    return inputs
+
+
+def _place(held: Held) -> list[int]:
+    return [int(part) for part in held.path.replace("]", "[").split("[") if part.isdigit()]
+
+
+def _used(one: Merged, inputs: dict[int, Input]) -> UsedAnswer:
+    statement = one.decisive
+    sources = [id(other.source) for other in one.statements]
+    references = dict.fromkeys(inputs[source].reference for source in sources if source in inputs)
+    return UsedAnswer(
+        statement.finding_id,
+        statement.value,
+        tuple(references),
+        effective_text(statement.source),
+        statement.comparator,
+        statement.side,
+    )
+
+
+def _note_unresolved(submission: Submission, index: ReferenceIndex, notebook: Notebook) -> None:
+    """Lists references that nothing in a Bundle or Parameters answers to; they are never fetched."""
+    seen: set[str] = set()
+    for held in submission.held:
+        for reference, path in references_in(held.resource, held.path):
+            literal = str(reference.get("reference", ""))
+            # What a single resource refers to lies with the caller's server and is not worth a remark.
+            expected_here = held.bundled or literal.startswith("#")
+            if not expected_here or literal in seen or index.resolve(reference, held) is not None:
+                continue
+            seen.add(literal)
+            notebook.warn(
+                "not-found",
+                f"A reference of {named(held)} is not resolved inside the submission; it was not followed.",
+                path,
+                severity="information",
+            )

@@ -1,0 +1,114 @@
+"""From statements to one answer per finding.
+
+The rule for several statements about one finding. A known answer goes before "unknown". Of known answers the one with
+the newer effective time counts; with equal or missing times the final one before the preliminary one, and then the later
+one of the submission. Statements that agree with it count as one answer with several inputs; those that do not are left
+out, and a warning says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from service.engine.model import AnswerValue
+from service.errors import Fault
+from service.mapping.reading import Notebook, ReadingContext, Statement, named
+from service.mapping.sides import SideChoice, speaks_of_other_side, symptomatic_side
+from service.mapping.times import effective_text, moment
+
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+class Merged:
+    """One finding with its decisive statement first, followed by those that agree with it."""
+
+    __slots__ = ("statements",)
+
+    def __init__(self, statements: tuple[Statement, ...]) -> None:
+        self.statements = statements
+
+    @property
+    def decisive(self) -> Statement:
+        return self.statements[0]
+
+
+def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ...], SideChoice]:
+    """One answer per finding, in the order of the findings table, and the side that hurts."""
+    choice = symptomatic_side(notebook.statements, context.knowledge)
+    kept = _of_side(notebook, choice, context)
+    by_finding: dict[str, list[Statement]] = {}
+    for statement in kept:
+        by_finding.setdefault(statement.finding_id, []).append(statement)
+    findings = [finding for finding in context.knowledge.findings if finding.id in by_finding]
+    return tuple(_one(by_finding[finding.id], finding.label, notebook) for finding in findings), choice
+
+
+def _of_side(notebook: Notebook, choice: SideChoice, context: ReadingContext) -> list[Statement]:
+    kept: list[Statement] = []
+    left_out: list[Statement] = []
+    for statement in notebook.statements:
+        (left_out if speaks_of_other_side(statement, choice, context.knowledge) else kept).append(statement)
+    for statement in left_out:
+        told = f"the pain is on the {choice.side}" if choice.side else "the submission does not tell which side hurts"
+        notebook.ignore(statement.source, f"It is about the {statement.side} side; {told}.", statement.where)
+    if left_out:
+        chosen = f"the {choice.side} side was assessed" if choice.side else "findings tied to a side were left out"
+        notebook.warn(
+            "business-rule",
+            f"The submission speaks of both sides; {chosen}.",
+            left_out[0].where,
+            rule="Findings of the left and of the right side are not merged into one case.",
+            repair="Send each side by itself, or state the symptoms with their side.",
+        )
+    return kept
+
+
+def _one(statements: Sequence[Statement], label: str, notebook: Notebook) -> Merged:
+    ranked = sorted(enumerate(statements), key=lambda pair: (*_rank(pair[1]), pair[0]), reverse=True)
+    order = [statement for _, statement in ranked]
+    decisive = order[0]
+    agreeing = tuple(one for one in order if _same(one, decisive))
+    for one in order:
+        if one in agreeing or one.value is None:
+            continue
+        why = _why(decisive, one)
+        notebook.ignore(one.source, f"Another answer to {one.finding_id} counts: {why}.", one.where)
+        notebook.warnings.append(
+            Fault(
+                "conflict",
+                f"Two answers to {one.finding_id} ({label}) differ; the one of {named(decisive.source)} counts: {why}.",
+                one.where,
+                rule="The newer answer counts, at equal times the final one, then the later one of the submission.",
+                repair="Correct the answer that is wrong.",
+                severity="warning",
+            )
+        )
+    return Merged(agreeing)
+
+
+def _rank(statement: Statement) -> tuple[bool, datetime, bool]:
+    return statement.value is not None, _moment(statement), statement.final
+
+
+def _moment(statement: Statement) -> datetime:
+    return moment(effective_text(statement.source)) or _BEFORE_ALL
+
+
+def _why(decisive: Statement, other: Statement) -> str:
+    if _moment(decisive) > _moment(other):
+        return "it is newer"
+    if decisive.final and not other.final:
+        return "it is final"
+    return "it comes later in the submission"
+
+
+def _same(left: Statement, right: Statement) -> bool:
+    return left.comparator == right.comparator and _equal(left.value, right.value)
+
+
+def _equal(left: AnswerValue | None, right: AnswerValue | None) -> bool:
+    if isinstance(left, float) and isinstance(right, float):
+        return math.isclose(left, right)
+    return left == right

@@ -1,0 +1,121 @@
+"""What reading a submission yields, and the notebook its readers write into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from service.engine.model import AnswerValue, Case, KnowledgeBase, Side
+from service.errors import Fault, FaultKind, Severity
+from service.fhir.bundles import Held, Resource
+from service.fhir.terminology import Terminology
+from service.mapping.references import Reference
+
+Comparator = Literal["", "<", "<=", ">", ">="]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingContext:
+    """What a submission is read against. `assessed_at` has a time zone; `questionnaire` is the form in force."""
+
+    knowledge: KnowledgeBase
+    terminology: Terminology
+    questionnaire: Mapping[str, Any]
+    assessed_at: datetime
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsedAnswer:
+    """One answer the case was built from. `inputs` are references as in `Input.reference`, the decisive one first.
+
+    `value` is None where the question was asked and the answer was "unknown".
+    """
+
+    finding_id: str
+    value: AnswerValue | None
+    inputs: tuple[str, ...]
+    effective: str = ""
+    comparator: Comparator = ""
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """One thing of the submission that was not used. `what` names it, `where` is its path, `reason` one sentence."""
+
+    what: str
+    where: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One resource that gave at least one used answer, and the reference by which the answer may name it.
+
+    A reference ``#input-n`` means that the resource has neither id nor address and must be contained under that id.
+    """
+
+    resource: Resource
+    reference: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A submission as read: the case for the engine, and everything the answer has to say about its inputs.
+
+    `contained` holds what `subject` refers to by ``#``; the answer must contain it as it is.
+    """
+
+    case: Case
+    subject: Reference
+    encounter: Reference | None
+    used: tuple[UsedAnswer, ...]
+    ignored: tuple[Ignored, ...]
+    warnings: tuple[Fault, ...]
+    inputs: tuple[Input, ...]
+    preliminary: bool
+    contained: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """What one place of one resource says of one finding. `value` None: asked, and the answer was "unknown"."""
+
+    finding_id: str
+    value: AnswerValue | None
+    source: Held
+    where: str
+    comparator: Comparator = ""
+    side: Side | None = None
+    final: bool = True
+
+
+@dataclass(slots=True)
+class Notebook:
+    """What the readers have found so far: faults that end the reading, remarks, and statements about findings."""
+
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+    ignored: list[Ignored] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    preliminary: bool = False
+
+    def fault(self, kind: FaultKind, message: str, where: str, *, rule: str = "", repair: str = "") -> None:
+        self.faults.append(Fault(kind, message, where, rule, repair))
+
+    def warn(
+        self, kind: FaultKind, message: str, where: str, *, rule: str = "", repair: str = "", severity: Severity = "warning"
+    ) -> None:
+        self.warnings.append(Fault(kind, message, where, rule, repair, severity=severity))
+
+    def ignore(self, held: Held, reason: str, where: str = "") -> None:
+        self.ignored.append(Ignored(named(held), where or held.path, reason))
+
+
+def named(held: Held) -> str:
+    """A short name of a resource for people: its type, and its id where it has one."""
+    return f"{held.type}/{held.id}" if held.id else held.type

@@ -1,0 +1,60 @@
+"""Which side hurts, and which statements speak of the other one.
+
+The rule. Answers without a side, and those for both sides, always count. Where answers speak of left and of right:
+1. the one side on which symptoms (history) are stated present is the side that hurts;
+2. else the one side on which anything is stated present;
+3. else the side with more answers; with equally many the side cannot be told.
+What speaks of the other side, or of either where the side cannot be told, is left out, so that a hip on the left and a
+spine on the right never make one case. Red flags always count: a danger on the other side is a danger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from service.engine.model import KnowledgeBase, Side
+from service.mapping.reading import Statement
+
+_EXEMPT = "red-flag"
+_SYMPTOM = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class SideChoice:
+    """The side of the case; `sure` is false where it was only counted out, or could not be told at all."""
+
+    side: Side | None
+    sure: bool = True
+
+
+def symptomatic_side(statements: Sequence[Statement], knowledge: KnowledgeBase) -> SideChoice:
+    """The side that hurts, by the rule above."""
+    kinds = {finding.id: finding.kind for finding in knowledge.findings}
+    sided = [one for one in statements if one.side in ("left", "right") and one.value is not None]
+    named = _sides(sided, lambda one: True)
+    if len(named) < 2:
+        bilateral = any(one.side == "bilateral" for one in statements)
+        return SideChoice(next(iter(named), "bilateral" if bilateral else None))
+    by_symptom = _sides(sided, lambda one: one.value is True and kinds[one.finding_id] == _SYMPTOM)
+    if len(by_symptom) == 1:
+        return SideChoice(by_symptom[0])
+    by_presence = _sides(sided, lambda one: one.value is True)
+    if len(by_presence) == 1:
+        return SideChoice(by_presence[0])
+    left = len({one.finding_id for one in sided if one.side == "left"})
+    right = len({one.finding_id for one in sided if one.side == "right"})
+    if left == right:
+        return SideChoice(None, sure=False)
+    return SideChoice("left" if left > right else "right", sure=False)
+
+
+def speaks_of_other_side(statement: Statement, choice: SideChoice, knowledge: KnowledgeBase) -> bool:
+    """Whether a statement has to be left out because of its side."""
+    if statement.side in (None, "bilateral") or choice.side == statement.side:
+        return False
+    return knowledge.finding(statement.finding_id).kind != _EXEMPT
+
+
+def _sides(statements: Sequence[Statement], counts: Callable[[Statement], bool]) -> list[Side]:
+    return sorted({one.side for one in statements if one.side is not None and counts(one)})

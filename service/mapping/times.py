@@ -1,0 +1,43 @@
+"""When a statement about the patient holds, so that the newer of two can be told."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from service.fhir.bundles import Held, Resource
+
+_FRACTION = re.compile(r"\.\d+")
+
+
+def effective_text(held: Held) -> str:
+    """The clinically relevant time as it was written, or an empty text: when it was so, else when it was put on record."""
+    resource = held.resource
+    if held.type == "QuestionnaireResponse":
+        return str(resource.get("authored", ""))
+    if held.type == "Observation":
+        period: Resource = resource.get("effectivePeriod", {})
+        candidates = (
+            resource.get("effectiveDateTime"),
+            resource.get("effectiveInstant"),
+            period.get("end"),
+            period.get("start"),
+            resource.get("issued"),
+        )
+    else:
+        candidates = (resource.get("recordedDate"), resource.get("onsetDateTime"), None, None, None)
+    return str(next((text for text in candidates if text), ""))
+
+
+def moment(text: str) -> datetime | None:
+    """The beginning of a FHIR date, dateTime or instant, without a zone in UTC; None for an empty or unreadable text."""
+    if not text:
+        return None
+    # Parts of a second longer than a clock tells are cut: datetime reads six digits at most.
+    shortened = _FRACTION.sub(lambda fraction: fraction[0][:7].ljust(7, "0"), text)
+    padded = shortened if len(shortened) > 7 else shortened + "-01-01"[len(shortened) - 4 :]
+    try:
+        read = datetime.fromisoformat(padded)
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -1,0 +1,95 @@
+"""The FHIR edge: bytes to a checked R4 resource as plain JSON values, and back to bytes.
+
+`parse` is what every door uses. Readers get plain dictionaries, so that nothing of a resource is lost on its way through (the
+library's models turn 7.10 into 7.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from service.errors import Fault, FaultKind, InvalidInput, MalformedInput
+from service.fhir import wording
+from service.fhir.elements import resource_types
+from service.fhir.json_text import Limits, read_json
+from service.fhir.plans import prepare
+from service.fhir.walk import Walk
+
+__all__ = ["Limits", "Parsed", "Verdict", "check", "parse", "serialise", "warm"]
+
+# A body with one of these is not FHIR JSON at all; with the others it is, but breaks a rule.
+_MALFORMED: frozenset[FaultKind] = frozenset({"structure", "value", "too-costly"})
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A resource without faults. Numbers with a fraction are Decimal, whole numbers int."""
+
+    resource: dict[str, Any]
+    warnings: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a resource, in the order of the document."""
+
+    faults: tuple[Fault, ...] = ()
+    warnings: tuple[Fault, ...] = ()
+
+
+def parse(raw: bytes, *, limits: Limits, expected: str | None = None) -> Parsed:
+    """The resource in `raw`, if it is valid R4; `expected` is the type it must have.
+
+    Raises TooLarge; MalformedInput if it is not JSON or not the JSON that R4 prescribes; InvalidInput if it only breaks required
+    elements, required bindings or invariants. Each carries all faults found. Numbers that a form wrote as text into the answers
+    of a QuestionnaireResponse are replaced by numbers, with a warning each.
+    """
+    resource = read_json(raw, limits)
+    found = resource.get("resourceType")
+    if expected is not None and isinstance(found, str) and found != expected and found in resource_types():
+        raise MalformedInput(wording.wrong_type(found, expected))
+    verdict, conversions = _walked(resource)
+    if verdict.faults:
+        malformed = any(fault.kind in _MALFORMED for fault in verdict.faults)
+        raise (MalformedInput if malformed else InvalidInput)(verdict.faults)
+    for node, name, number in conversions:
+        node[name] = number
+    return Parsed(resource, verdict.warnings)
+
+
+def check(resource: dict[str, Any]) -> Verdict:
+    """All faults and warnings of a decoded resource of any R4 type. The resource is not changed."""
+    return _walked(resource)[0]
+
+
+def serialise(resource: dict[str, Any], *, pretty: bool = False) -> bytes:
+    """The resource as UTF-8 JSON; each Decimal with exactly its digits. `pretty` indents by two spaces."""
+    return orjson.dumps(resource, default=_digits, option=orjson.OPT_INDENT_2 if pretty else 0)
+
+
+def warm(types: Iterable[str]) -> None:
+    """Nothing; afterwards the first request with one of these types costs what the second one does.
+
+    Reading the structure of a type takes 1 to 30 ms (the library's module is imported), so a server calls this before it listens.
+    """
+    for name in types:
+        prepare(name)
+
+
+def _walked(resource: Any) -> tuple[Verdict, list[tuple[dict[str, Any], str, int | Decimal]]]:
+    state = Walk()
+    state.resource(resource, None)
+    faults = tuple(fault for fault in state.faults if fault.severity == "error")
+    warnings = tuple(fault for fault in state.faults if fault.severity != "error")
+    return Verdict(faults, warnings), state.conversions
+
+
+def _digits(value: Any) -> orjson.Fragment:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value).encode())
+    raise TypeError(f"no JSON for {type(value).__name__}")

@@ -1,0 +1,383 @@
+"""Reading Bundles and Parameters: whose data they are, what refers to what, what counts twice, what is left out."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.engine.model import Answer
+from service.errors import Fault, InvalidInput
+from service.mapping.case import Reading, ReadingContext, read_submission
+
+Resource = dict[str, Any]
+Read = Callable[[Resource], Reading]
+Make = Callable[..., Resource]
+
+ANSWER = "https://hipspine.example/fhir/CodeSystem/answer"
+URN = "urn:uuid:0c3a1f52-6d1e-4d61-9a51-00000000000{}"
+
+
+def patient(identifier: str = "1", /, **elements: Any) -> Resource:
+    return {"resourceType": "Patient", "id": identifier} | elements
+
+
+def parameters(*entries: Resource) -> Resource:
+    return {"resourceType": "Parameters", "parameter": list(entries)}
+
+
+def about(reference: str) -> Resource:
+    return {"subject": {"reference": reference}}
+
+
+def faults(read: Read, resource: Resource) -> tuple[Fault, ...]:
+    with pytest.raises(InvalidInput) as caught:
+        read(resource)
+    return caught.value.faults
+
+
+# --- what may be sent ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("resource_type", ["Patient", "Encounter", "Condition", "Questionnaire"])
+def test_another_type_alone_is_refused_and_the_accepted_ones_are_named(read: Read, resource_type: str) -> None:
+    (fault,) = faults(read, {"resourceType": resource_type})
+    assert (fault.kind, fault.where) == ("not-supported", resource_type)
+    assert all(name in fault.rule for name in ("QuestionnaireResponse", "Observation", "Bundle", "Parameters"))
+
+
+@pytest.mark.parametrize("kind", ["collection", "document", "message", "searchset", "history", "batch", "transaction"])
+def test_a_bundle_of_any_type_is_read(read: Read, observe: Make, bundle: Make, kind: str) -> None:
+    assert read(bundle(patient(), observe("fadir", "present"), kind=kind)).case.value("fadir") is True
+
+
+def test_a_bundle_inside_a_bundle_is_read_in_place(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(patient(), bundle(observe("fadir", "present", subject={"reference": "Patient/1"}))))
+    assert reading.inputs[0].where == "Bundle.entry[1].resource.entry[0].resource"
+
+
+def test_A13_a_bundle_with_the_patient_alone_is_an_empty_case(read: Read, bundle: Make) -> None:
+    reading = read(bundle(patient(gender="female", birthDate="1950-04-14")))
+    assert (reading.case.answers, reading.case.age_years, reading.case.sex) == ((), 76.0, "female")
+    assert reading.subject == {"reference": "Patient/1"}
+
+
+def test_an_empty_bundle_has_no_subject(read: Read, bundle: Make) -> None:
+    assert [fault.kind for fault in faults(read, bundle())] == ["required"]
+
+
+def test_of_a_history_only_the_newest_version_counts(read: Read, observe: Make, bundle: Make) -> None:
+    old = observe("fadir", "absent", id="o", meta={"versionId": "1", "lastUpdated": "2026-01-01T00:00:00Z"})
+    new = observe("fadir", "present", id="o", meta={"versionId": "2", "lastUpdated": "2026-02-01T00:00:00Z"})
+    reading = read(bundle(old, new, kind="history"))
+    assert reading.case.value("fadir") is True and [one.where for one in reading.ignored] == ["Bundle.entry[0].resource"]
+
+
+def test_A10_what_is_not_read_is_listed_with_its_reason(read: Read, observe: Make, bundle: Make) -> None:
+    report = {"resourceType": "DiagnosticReport", "id": "d1", "status": "final"}
+    reading = read(bundle(patient(), report, observe("fadir", "present")))
+    assert [(one.what, one.where) for one in reading.ignored] == [("DiagnosticReport/d1", "Bundle.entry[1].resource")]
+
+
+def test_the_names_of_parameters_are_known_and_any_resource_is_taken(read: Read, respond: Make, observe: Make) -> None:
+    reading = read(
+        parameters(
+            {"name": "questionnaire-response", "resource": respond(fadir="present")},
+            {"name": "resource", "resource": observe("slr", "absent")},
+        )
+    )
+    assert reading.case.answers == (Answer("fadir", True), Answer("slr", False))
+
+
+def test_faults_of_parameters_come_all_at_once(read: Read, observe: Make) -> None:
+    found = faults(
+        read,
+        parameters(
+            {"name": "patiant", "resource": patient()},
+            {"name": "observation", "resource": patient()},
+            {"name": "observation"},
+            {"name": "subject", "valueBoolean": True},
+            {"name": "resource", "resource": observe("fadir", "present", subject=None)},
+        ),
+    )
+    assert [(fault.kind, fault.where) for fault in found] == [
+        ("not-supported", "Parameters.parameter[0].name"),
+        ("value", "Parameters.parameter[1].resource"),
+        ("required", "Parameters.parameter[2].resource"),
+        ("value", "Parameters.parameter[3].value"),
+        ("required", "Parameters.parameter[4].resource.subject"),
+    ]
+
+
+# --- the subject ---------------------------------------------------------------------------------------------------------
+
+
+def test_A15_two_patients_are_one_too_many(read: Read, respond: Make, bundle: Make) -> None:
+    (fault,) = faults(read, bundle(patient("1"), patient("2"), respond(fadir="present")))
+    assert fault.kind == "multiple-matches" and "subject" in fault.repair
+
+
+@pytest.mark.parametrize(
+    "selection", [{"valueReference": {"reference": "Patient/2"}}, {"valueString": "Patient/2"}, {"valueString": "2"}]
+)
+def test_A15_the_subject_parameter_selects_one_of_two_patients(
+    read: Read, observe: Make, bundle: Make, selection: Resource
+) -> None:
+    both = bundle(
+        patient("1", gender="male"),
+        patient("2", gender="female"),
+        observe("fadir", "present", **about("Patient/1")),
+        observe("slr", "present", **about("Patient/2")),
+    )
+    reading = read(parameters({"name": "bundle", "resource": both}, {"name": "subject"} | selection))
+    assert reading.case.answers == (Answer("slr", True),) and reading.case.sex == "female"
+    assert reading.subject == {"reference": "Patient/2"}
+    assert sorted(one.reason for one in reading.ignored) == ["It is about another subject.", "It is another patient."]
+
+
+def test_a_selected_subject_that_nothing_is_about_is_refused(read: Read, respond: Make) -> None:
+    (fault,) = faults(
+        read,
+        parameters(
+            {"name": "resource", "resource": respond(fadir="present")},
+            {"name": "subject", "valueString": "Patient/9"},
+        ),
+    )
+    assert (fault.kind, fault.where) == ("not-found", "Parameters.parameter[1].value")
+
+
+def test_a_selected_subject_is_taken_for_data_that_name_nobody_with_a_warning(read: Read, respond: Make) -> None:
+    reading = read(
+        parameters(
+            {"name": "resource", "resource": respond(fadir="present", _subject=None)},
+            {"name": "subject", "valueString": "7"},
+        )
+    )
+    assert reading.subject == {"reference": "Patient/7"} and reading.case.value("fadir") is True
+    assert [warning.kind for warning in reading.warnings if warning.severity == "warning"] == ["required"]
+
+
+def test_two_forms_of_two_people_are_refused(read: Read, respond: Make, bundle: Make) -> None:
+    (fault,) = faults(read, bundle(respond(fadir="present"), respond(fadir="present", _subject={"reference": "Patient/2"})))
+    assert (fault.kind, fault.where) == ("multiple-matches", "Bundle.entry[1].resource.subject")
+
+
+def test_C10_an_observation_of_another_subject_is_ignored(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(respond(fadir="present"), observe("slr", "present", **about("Patient/2"))))
+    assert [answer.finding_id for answer in reading.case.answers] == ["fadir"]
+    assert [one.where for one in reading.ignored] == ["Bundle.entry[1].resource"]
+    assert len(reading.inputs) == 1
+
+
+def test_C10_family_history_is_ignored(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
+    mother = observe("osteoporosis", True, focus=[{"reference": "RelatedPerson/mother"}])
+    family = {"resourceType": "FamilyMemberHistory", "status": "completed"}
+    reading = read(bundle(respond(fadir="present"), mother, family))
+    assert reading.case.value("osteoporosis") is None
+    assert [one.where for one in reading.ignored] == ["Bundle.entry[1].resource", "Bundle.entry[2].resource"]
+
+
+# --- references ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("full_url", "reference"),
+    [
+        ("http://ehr.example/fhir/Patient/1", "http://ehr.example/fhir/Patient/1"),
+        ("http://ehr.example/fhir/Patient/1", "Patient/1"),
+        ("http://ehr.example/fhir/Patient/1", "http://ehr.example/fhir/Patient/1/_history/3"),
+        (URN.format(1), URN.format(1)),
+        ("", "Patient/1"),
+    ],
+)
+def test_C13_the_patient_is_found_by_every_kind_of_address(
+    read: Read, observe: Make, bundle: Make, full_url: str, reference: str
+) -> None:
+    entry = (full_url, patient(gender="male")) if full_url else patient(gender="male")
+    reading = read(bundle(entry, observe("fadir", "present", **about(reference))))
+    assert reading.case.sex == "male" and reading.case.value("fadir") is True
+    assert reading.subject == {"reference": reference} and not reading.warnings
+
+
+def test_C13_a_logical_identifier_finds_the_patient(read: Read, observe: Make, bundle: Make) -> None:
+    identifier = {"system": "http://ehr.example/mrn", "value": "77"}
+    reading = read(
+        bundle(patient(gender="male", identifier=[identifier]), observe("fadir", "present", subject={"identifier": identifier}))
+    )
+    assert reading.case.sex == "male" and reading.case.value("fadir") is True
+
+
+def test_C13_a_contained_patient_is_found_and_handed_on(read: Read, respond: Make) -> None:
+    reading = read(respond(fadir="present", _subject={"reference": "#p"}, _contained=[patient("p", gender="male")]))
+    assert reading.case.sex == "male"
+    assert reading.subject == {"reference": "#subject"} and reading.contained == (patient("subject", gender="male"),)
+
+
+def test_C13_a_contained_patient_with_an_identifier_is_referred_to_by_it(read: Read, respond: Make) -> None:
+    identifier = {"system": "http://ehr.example/mrn", "value": "77"}
+    reading = read(respond(fadir="present", _subject={"reference": "#p"}, _contained=[patient("p", identifier=[identifier])]))
+    assert reading.subject == {"type": "Patient", "identifier": identifier} and reading.contained == ()
+
+
+@pytest.mark.parametrize("reference", [URN.format(9), "#p"])
+def test_C13_a_subject_that_can_only_be_inside_and_is_not_is_a_fault(read: Read, respond: Make, reference: str) -> None:
+    (fault,) = faults(read, respond(fadir="present", _subject={"reference": reference}))
+    assert (fault.kind, fault.where) == ("not-found", "QuestionnaireResponse.subject")
+
+
+def test_C13_other_unresolved_references_are_listed_once_each(read: Read, observe: Make, bundle: Make) -> None:
+    performer = {"performer": [{"reference": "Practitioner/5"}]}
+    reading = read(bundle(patient(), observe("fadir", "present", **performer), observe("slr", "present", **performer)))
+    assert [(one.kind, one.severity, one.where) for one in reading.warnings] == [
+        ("not-found", "information", "Bundle.entry[1].resource.performer[0]")
+    ]
+
+
+def test_C13_the_same_id_on_another_server_is_another_patient(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
+    here = ("http://a.example/fhir/Patient/1", patient())
+    reading = read(bundle(here, respond(fadir="present"), observe("slr", "present", **about("http://b.example/fhir/Patient/1"))))
+    assert reading.case.value("slr") is None and reading.ignored[0].reason == "It is about another subject."
+
+
+def test_C14_no_reference_is_ever_followed_over_the_network(
+    context: ReadingContext, observe: Make, bundle: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    outside = "http://169.254.169.254/fhir/"
+    reading = read_submission(
+        bundle(
+            observe("fadir", "present", **about(f"{outside}Patient/1"), derivedFrom=[{"reference": f"{outside}Observation/2"}])
+        ),
+        context=context,
+    )
+    assert reading.case.value("fadir") is True and reading.subject == {"reference": f"{outside}Patient/1"}
+
+
+def test_the_encounter_of_the_form_is_copied(read: Read, respond: Make) -> None:
+    encounter = {"reference": "Encounter/e1"}
+    assert read(respond(fadir="present", _encounter=encounter)).encounter == encounter
+    assert read(respond(fadir="present")).encounter is None
+
+
+def test_the_encounter_parameter_goes_first_and_a_single_encounter_sent_is_taken(read: Read, respond: Make, bundle: Make) -> None:
+    given = parameters(
+        {"name": "resource", "resource": respond(fadir="present", _encounter={"reference": "Encounter/e1"})},
+        {"name": "encounter", "valueReference": {"reference": "Encounter/e2"}},
+    )
+    assert read(given).encounter == {"reference": "Encounter/e2"}
+    visit = {"resourceType": "Encounter", "id": "e3", "status": "finished", **about("Patient/1")}
+    assert read(bundle(visit, respond(fadir="present"))).encounter == {"reference": "Encounter/e3"}
+
+
+# --- one finding, several sources ----------------------------------------------------------------------------------------
+
+
+def test_C5_agreeing_form_and_observation_count_once_and_both_are_inputs(
+    read: Read, respond: Make, observe: Make, bundle: Make
+) -> None:
+    reading = read(bundle(respond(fadir="present", _id="q"), observe("fadir", "present", id="o")))
+    assert reading.case.answers == (Answer("fadir", True),)
+    assert sorted(one.reference for one in reading.inputs) == ["Observation/o", "QuestionnaireResponse/q"]
+    assert sorted(reading.used[0].inputs) == ["Observation/o", "QuestionnaireResponse/q"]
+
+
+@pytest.mark.parametrize(("form_time", "expected"), [("2026-04-14T09:00:00Z", False), ("2026-04-14T11:00:00Z", True)])
+def test_C6_of_conflicting_answers_the_newer_counts(
+    read: Read, respond: Make, observe: Make, bundle: Make, form_time: str, expected: bool
+) -> None:
+    reading = read(bundle(respond(fadir="present", _authored=form_time, _id="q"), observe("fadir", "absent", id="o")))
+    assert reading.case.value("fadir") is expected
+    assert len(reading.inputs) == 1 and len(reading.ignored) == 1
+    assert [warning.kind for warning in reading.warnings if warning.severity == "warning"] == ["conflict"]
+
+
+def test_C6_the_newer_is_told_across_time_zones(read: Read, observe: Make, bundle: Make) -> None:
+    early = observe("fadir", "present", effectiveDateTime="2026-04-14T12:00:00+05:00")
+    late = observe("fadir", "absent", effectiveDateTime="2026-04-14T08:00:00.1234567Z")
+    assert read(bundle(late, early)).case.value("fadir") is False
+
+
+def test_C6_at_equal_times_final_goes_before_preliminary(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(observe("fadir", "present"), observe("fadir", "absent", status="preliminary")))
+    assert reading.case.value("fadir") is True and not reading.preliminary
+
+
+def test_C6_a_known_answer_goes_before_a_newer_unknown(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(observe("fadir", "present"), respond(fadir="unknown", _authored="2026-04-15T10:00:00Z")))
+    assert reading.case.value("fadir") is True and reading.case.asked_unknown == ()
+
+
+def test_C7_an_observation_derived_from_the_form_is_counted_once(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
+    derived = observe("fadir", "present", id="o", derivedFrom=[{"reference": "QuestionnaireResponse/q"}])
+    reading = read(bundle(respond(fadir="present", _id="q"), derived))
+    assert reading.case.answers == (Answer("fadir", True),) and len(reading.used) == 1
+    assert not [warning for warning in reading.warnings if warning.severity == "warning"]
+
+
+def test_A7_inputs_are_named_by_id_else_by_address_else_by_number(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(
+        bundle(
+            observe("fadir", "present", id="o1"),
+            (URN.format(2), observe("slr", "present")),
+            observe("pain_groin", "present"),
+            observe("pain_buttock", "present"),
+        )
+    )
+    assert [one.reference for one in reading.inputs] == ["Observation/o1", URN.format(2), "#input-1", "#input-2"]
+
+
+def test_A7_unused_resources_are_no_inputs(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(patient(), observe("fadir", "present", id="o1"), observe(("http://ehr.example", "x"), True, id="o2")))
+    assert [one.reference for one in reading.inputs] == ["Observation/o1"]
+
+
+# --- age and sex ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("born", "age"), [("1976-04-14", 50.0), ("1976-04-15", 49.0), ("1976", 50.0), ("1976-05", 49.0), ("2026-04-14", 0.0)]
+)
+def test_age_is_in_completed_years_at_the_assessment(read: Read, bundle: Make, born: str, age: float) -> None:
+    assert read(bundle(patient(birthDate=born))).case.age_years == age
+
+
+def test_a_birth_date_after_the_assessment_is_not_used(read: Read, bundle: Make) -> None:
+    reading = read(bundle(patient(birthDate="2026-04-15")))
+    assert reading.case.age_years is None and [one.kind for one in reading.warnings] == ["value"]
+
+
+def test_without_a_patient_the_form_states_age_and_sex(read: Read, respond: Make) -> None:
+    reading = read(respond(age_band="70-and-over", sex="female"))
+    assert reading.case.answers == (Answer("age_band", "70 and over"), Answer("sex", "female"))
+    assert reading.case.age_years is None and reading.case.sex is None
+
+
+def test_the_patient_outranks_the_form_with_a_warning(read: Read, respond: Make, bundle: Make) -> None:
+    reading = read(
+        bundle(patient(birthDate="1960-01-01", gender="male"), respond(age_band="70-and-over", sex="female", fadir="present"))
+    )
+    assert (reading.case.age_years, reading.case.sex) == (66.0, "male")
+    assert reading.case.answers == (Answer("fadir", True),)
+    assert [warning.kind for warning in reading.warnings] == ["conflict", "conflict"]
+
+
+def test_a_form_that_agrees_with_the_patient_is_no_conflict(read: Read, respond: Make, bundle: Make) -> None:
+    reading = read(bundle(patient(birthDate="1960-01-01", gender="male"), respond(age_band="60-69", sex="male")))
+    assert len(reading.case.answers) == 2 and not reading.warnings
+
+
+def test_a_patient_below_the_lowest_age_band_is_warned_of(read: Read, bundle: Make) -> None:
+    assert "18" in read(bundle(patient(birthDate="2010-01-01"))).warnings[0].message
+    assert not read(bundle(patient(birthDate="2008-04-14"))).warnings
+
+
+def test_order_of_the_entries_does_not_change_the_case(context: ReadingContext, observe: Make, bundle: Make) -> None:
+    entries = [patient(gender="female"), observe("fadir", "present", id="a"), observe("slr", "absent", id="b")]
+    cases = {read_submission(bundle(*order), context=replace(context)).case for order in (entries, entries[::-1])}
+    assert len(cases) == 1

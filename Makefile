@@ -1,0 +1,69 @@
+# Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help run test lint check bench lock clean
+
+# The first of these that really starts and is new enough. Version managers put names on the PATH that only print an
+# error, so each candidate is run, not looked up. Override with `make run PYTHON=/path/to/python`.
+NEW_ENOUGH := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python; do \
+	if $$candidate $(NEW_ENOUGH); then echo $$candidate; break; fi; done)
+
+# Running must not need the test tools, and testing must not change what runs: one environment each.
+RUN := .venv
+TEST := .venv-test
+# A stamp lies inside its environment, so that removing the environment removes it; a newer lock makes it stale.
+RUN_READY := $(RUN)/.installed
+TEST_READY := $(TEST)/.installed
+PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
+
+help:  ## Show this list.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: $(RUN_READY)  ## Start the service on 127.0.0.1:8000 (PORT and HOST settable). Installs what it needs first.
+	@exec $(RUN)/bin/python -m service serve
+
+test: $(TEST_READY)  ## Run the whole default test suite with coverage.
+	$(TEST)/bin/python -m pytest --cov --cov-report=term $(ARGS)
+
+lint: $(TEST_READY)  ## Lint and types.
+	$(TEST)/bin/python -m ruff check service tests
+	$(TEST)/bin/python -m mypy
+
+check: lint  ## Quick look before a commit: lint, types, data, unit tests.
+	$(TEST)/bin/python -m service knowledge
+	$(TEST)/bin/python -m pytest -q -m 'not slow' tests/unit $(ARGS)
+
+bench: $(TEST_READY)  ## Measure the service against plain yardsticks.
+	$(TEST)/bin/python -m service bench $(ARGS)
+
+# Needs the tool uv, which nothing else here does. Run it after changing a dependency in pyproject.toml.
+lock:  ## Write both lock files anew from pyproject.toml.
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml --group test -o tests/requirements.lock
+
+clean:  ## Remove what the targets above made.
+	rm -rf $(TEST) build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@if [ -e $(RUN_READY) ]; then rm -rf $(RUN); fi
+
+$(RUN_READY): requirements.lock
+	$(call environment,$(RUN))
+	$(RUN)/bin/python $(PIP) -r requirements.lock
+	@touch $@
+
+$(TEST_READY): tests/requirements.lock
+	$(call environment,$(TEST))
+	$(TEST)/bin/python $(PIP) -r tests/requirements.lock
+	@touch $@
+
+# An environment whose Python has since gone, or whose making was broken off, is made anew.
+define environment
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) $(NEW_ENOUGH); then \
+	echo "HipSpine needs Python 3.11 or newer with the venv module, and found none$(if $(PYTHON), in $(PYTHON))." >&2; \
+	echo "Install it (on Debian or Ubuntu: apt-get install python3 python3-venv) or name one: make run PYTHON=/path/to/python" >&2; \
+	exit 1; fi
+	@if ! $(1)/bin/python -m pip --version >/dev/null 2>&1; then \
+	echo "Making $(1) with $$($(PYTHON) --version); the first time takes a minute."; \
+	rm -rf $(1) && $(PYTHON) -m venv $(1); fi
+endef

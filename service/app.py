@@ -1,0 +1,144 @@
+"""The composition root: loads the data, builds every part once, warms up, and wires the routes."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+
+from service import __version__
+from service.assessment.run import Parts, assess_subject
+from service.engine.assess import build_engine
+from service.fhir import r4
+from service.fhir.conformance import Definitions
+from service.fhir.terminology import Terminology, load_terminology
+from service.knowledge.load import load_knowledge_base
+from service.mapping.questionnaire import build_questionnaire
+from service.resources import profiles_directory, tables_directory, terminology_directory
+from service.settings import CANONICAL_BASE, Settings, read_settings
+from service.web.errors import install_error_handlers
+from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
+from service.web.health import health_blueprint
+from service.web.operations.assess import check_form
+from service.web.requests import install_request_hooks
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Every part of one process, built once and shared by its doors."""
+
+    settings: Settings
+    parts: Parts
+    definitions: Definitions
+    assess: Callable[[bytes, str | None], Resource]
+
+
+def build_service(settings: Settings) -> Service:
+    """Load the data files and build the parts; KnowledgeBaseError if the files are at odds. Takes about a second."""
+    knowledge = load_knowledge_base(tables_directory())
+    terminology = load_terminology(terminology_directory(), settings.base_url, snomed=settings.snomed)
+    questionnaire = build_questionnaire(knowledge, terminology, base_url=settings.base_url, version=__version__)
+    parts = Parts(
+        knowledge=knowledge,
+        terminology=terminology,
+        questionnaire=questionnaire,
+        engine=build_engine(knowledge),
+        base_url=settings.base_url,
+        version=__version__,
+        now=utc_now,
+        new_id=new_id,
+    )
+    limits = r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
+
+    def assess(raw: bytes, type_name: str | None) -> Resource:
+        parsed = r4.parse(raw, limits=limits)
+        if type_name is not None:
+            check_form(parsed.resource, type_name)
+        return assess_subject(parsed.resource, parts=parts, warnings=parsed.warnings).risk_assessment
+
+    definitions = Definitions([questionnaire, *_published(terminology), *_operation_definitions(settings.base_url)])
+    return Service(settings, parts, definitions, assess)
+
+
+def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Flask:
+    """The WSGI application, warm: one assessment has been made. `service` lets tests pass parts of their own."""
+    settings = settings or read_settings()
+    if service is None:
+        service = build_service(settings)
+        warm_up(service)
+    # No static folder: its route would be one more address that answers with something other than FHIR.
+    app = Flask("service", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False  # /fhir/metadata/ is /fhir/metadata
+    app.url_map.merge_slashes = False  # /fhir//metadata is nothing, rather than a redirect that a POST may not survive
+    install_request_hooks(app, new_id=new_id, elapsed=time.perf_counter)
+    install_error_handlers(app, fhir_path=FHIR_PATH)
+    install_fhir_routes(
+        app,
+        definitions=service.definitions,
+        assess=service.assess,
+        new_id=new_id,
+        base_url=settings.base_url,
+        public_url=settings.public_url,
+        version=__version__,
+        started=utc_now().isoformat(timespec="seconds"),
+    )
+    app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
+    return app
+
+
+def warm_up(service: Service) -> None:
+    """Prepare what callers send and make one assessment of the whole form, so that no caller waits for libraries to load."""
+    r4.warm(
+        ("Bundle", "Condition", "Encounter", "Observation", "Parameters", "Patient", "QuestionnaireResponse", "RiskAssessment")
+    )
+    r4.serialise(service.assess(r4.serialise(filled_form(service.parts.questionnaire)), None))
+
+
+def filled_form(questionnaire: Mapping[str, Any]) -> Resource:
+    """A response that gives the first option of every choice of the form: nobody's answers, of a full form's size."""
+    return {
+        "resourceType": "QuestionnaireResponse",
+        "questionnaire": questionnaire["url"],
+        "status": "in-progress",
+        "subject": {"reference": "Patient/warm-up"},
+        "item": list(_filled(questionnaire["item"])),
+    }
+
+
+def utc_now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A fresh id, legal as a FHIR id."""
+    return str(uuid.uuid4())
+
+
+def _filled(items: list[Resource]) -> Iterator[Resource]:
+    for item in items:
+        if item["type"] == "group":
+            inner = list(_filled(item.get("item", [])))
+            if inner:
+                yield {"linkId": item["linkId"], "item": inner}
+        elif item.get("answerOption"):
+            yield {"linkId": item["linkId"], "answer": [item["answerOption"][0]]}
+
+
+def _published(terminology: Terminology) -> Iterator[Resource]:
+    for kind in ("CodeSystem", "ValueSet", "ConceptMap"):
+        yield from terminology.resources(kind)
+
+
+def _operation_definitions(base_url: str) -> Iterator[Resource]:
+    for path in sorted(profiles_directory().glob("OperationDefinition-*.json")):
+        yield json.loads(path.read_text(encoding="utf-8").replace(f'"{CANONICAL_BASE}/', f'"{base_url}/'))

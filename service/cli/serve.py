@@ -1,0 +1,59 @@
+"""`serve`: the FHIR server, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from service.settings import Settings, read_settings
+
+
+@click.command()
+@click.option("--host", help="Address to listen on. Default: HOST or 127.0.0.1.")
+@click.option("--port", type=int, help="Port to listen on, 0 for a free one. Default: PORT or 8000.")
+@click.option("--server", type=click.Choice(["waitress", "granian"]), help="Default: HIPSPINE_SERVER or waitress.")
+@click.option("--workers", type=int, help="Processes, granian only. Default: HIPSPINE_WORKERS or 1.")
+def command(host: str | None, port: int | None, server: str | None, workers: int | None) -> None:
+    """Start the FHIR server. Ctrl-C or SIGTERM stops it once requests in work are answered."""
+    from service.logs import configure_logging
+    from service.server import bound_socket, serve_granian, serve_waitress
+
+    settings = read_settings(host=host, port=port, server=server, workers=workers)
+    configure_logging(settings.log_level)
+    bound = bound_socket(settings.host, settings.port)
+    actual_port = bound.getsockname()[1]
+    warn_if_reachable(settings)
+    if settings.server == "granian":
+        bound.close()  # granian binds for itself and would not notice that the port is taken
+        click.echo(greeting(settings, actual_port))
+        serve_granian(settings, actual_port)
+        return
+    from service.app import create_app
+
+    app = create_app(settings)
+    serve_waitress(app, bound, settings, announce=lambda: click.echo(greeting(settings, actual_port)))
+    logging.getLogger("service").info("stopped")
+
+
+def greeting(settings: Settings, port: int) -> str:
+    """Where the service is and a line to paste into another terminal."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    address = f"http://{host}:{port}/fhir"
+    return (
+        f"HipSpine is at {address} (Ctrl-C stops it). Try:\n\n"
+        f"  curl -s '{address}/$assess?_pretty=true' -H 'Content-Type: application/fhir+json' -d @tests/data/hip.json\n"
+    )
+
+
+def warn_if_reachable(settings: Settings) -> None:
+    """Say loudly that others can reach an address that asks nobody who they are."""
+    if not settings.loopback:
+        click.secho(
+            f"WARNING: listening on {settings.host}: everyone who can reach this machine can use the service. There is no "
+            "authentication and no encryption yet. Keep it behind a proxy that has both, or set HOST=127.0.0.1.",
+            fg="red",
+            bold=True,
+            err=True,
+        )

@@ -1,0 +1,19 @@
+"""`settings`: what can be set, and what it is set to."""
+
+from __future__ import annotations
+
+import click
+
+from service.settings import read_settings, settings_rows, settings_table
+
+
+@click.command()
+@click.option("--markdown", is_flag=True, help="Print the table that README holds.")
+def command(markdown: bool) -> None:
+    """Show every setting, its value in this environment, and its meaning."""
+    if markdown:
+        click.echo(settings_table())
+        return
+    values = read_settings().model_dump()
+    for (variable, _, meaning), value in zip(settings_rows(), values.values(), strict=True):
+        click.echo(f"{click.style(variable, bold=True)}={'' if value is None else value}\n    {meaning}")

@@ -1,0 +1,118 @@
+"""The conformance resources this server publishes (form, codes, operations), to be read by id or found by address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from service.errors import Fault, MalformedInput, NotFound
+from service.fhir.resource_types import ResourceType
+
+Resource = dict[str, Any]
+
+# Parameters every request may carry; they shape the answer, they do not select.
+SHAPING = ("_format", "_pretty")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A query split into what this server applies and what it does not know, each in the order given."""
+
+    applied: tuple[tuple[str, str], ...]
+    ignored: tuple[str, ...]
+
+
+class Definitions:
+    """Published resources by type and id."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._by_type: dict[str, dict[str, Resource]] = {}
+        for resource in resources:
+            self._by_type.setdefault(resource["resourceType"], {})[resource["id"]] = resource
+
+    def ids(self, type_name: str) -> tuple[str, ...]:
+        """The ids published for a type, sorted."""
+        return tuple(sorted(self._by_type.get(type_name, {})))
+
+    def read(self, type_name: str, resource_id: str) -> Resource:
+        """The resource of that type and id; NotFound if there is none."""
+        try:
+            return self._by_type[type_name][resource_id]
+        except KeyError:
+            raise NotFound(
+                Fault(
+                    "not-found",
+                    f"There is no {type_name} of that id here.",
+                    rule="Only published resources can be read.",
+                    repair=f"GET {type_name} lists those there are.",
+                )
+            ) from None
+
+    def matches(self, offered: ResourceType, search: Search) -> list[Resource]:
+        """The resources that meet every applied parameter, sorted by id. A comma in a value means "or"."""
+        elements = {parameter.name: parameter.element for parameter in offered.search_parameters}
+        found = []
+        for resource_id in self.ids(offered.name):
+            resource = self._by_type[offered.name][resource_id]
+            if all(resource.get(elements[name]) in value.split(",") for name, value in search.applied):
+                found.append(resource)
+        return found
+
+
+def read_search(offered: ResourceType, query: Sequence[tuple[str, str]], *, strict: bool) -> Search:
+    """The query split into applied and ignored; MalformedInput in strict handling if anything would be ignored."""
+    known = {parameter.name for parameter in offered.search_parameters}
+    applied = tuple((name, value) for name, value in query if name in known)
+    ignored = tuple(dict.fromkeys(name for name, _ in query if name not in known and name not in SHAPING))
+    if ignored and strict:
+        raise MalformedInput(unknown_parameter(name, offered, severity="error") for name in ignored)
+    return Search(applied, ignored)
+
+
+def unknown_parameter(name: str, offered: ResourceType, *, severity: str = "warning") -> Fault:
+    """The fault of a search parameter that this server does not know. The name is shown, its value never."""
+    supported = ", ".join(parameter.name for parameter in offered.search_parameters)
+    return Fault(
+        "not-supported",
+        f"The search parameter {_printable(name)} is not supported for {offered.name}.",
+        rule=f"Supported for {offered.name}: {supported}.",
+        repair="Leave the parameter out or use a supported one.",
+        severity="error" if severity == "error" else "warning",
+    )
+
+
+def searchset(
+    matches: Sequence[Resource],
+    *,
+    address: str,
+    offered: ResourceType,
+    search: Search,
+    bundle_id: str,
+    outcome: Mapping[str, Any] | None,
+) -> Resource:
+    """The Bundle that answers a search. Its self link holds only the parameters that were applied."""
+    own = f"{address}/{offered.name}"
+    entries: list[Resource] = [
+        {"fullUrl": f"{own}/{resource['id']}", "resource": resource, "search": {"mode": "match"}} for resource in matches
+    ]
+    if outcome is not None:
+        entries.append({"resource": dict(outcome), "search": {"mode": "outcome"}})
+    bundle: Resource = {
+        "resourceType": "Bundle",
+        "id": bundle_id,
+        "type": "searchset",
+        "total": len(matches),
+        "link": [{"relation": "self", "url": f"{own}?{urlencode(search.applied)}" if search.applied else own}],
+    }
+    if entries:  # an empty array is not legal FHIR
+        bundle["entry"] = entries
+    return bundle
+
+
+def _printable(name: str) -> str:
+    return (
+        "".join(character for character in name[:40] if character.isascii() and (character.isalnum() or character in "_:.-"))
+        or "(unnamed)"
+    )

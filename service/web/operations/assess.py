@@ -1,0 +1,66 @@
+"""$assess over HTTP: the body is parsed once, checked against the form of the address, and handed to the use case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, request
+
+from service.errors import Fault, MalformedInput
+from service.web.responses import resource_response
+
+Resource = dict[str, Any]
+Assess = Callable[[bytes, str | None], Resource]
+
+# What can be assessed. Other types in Parameters (the Patient, an Encounter) are context and welcome on every form.
+_ASSESSABLE = ("QuestionnaireResponse", "Observation", "Bundle")
+
+
+def assess_view(assess: Assess, type_name: str | None) -> Callable[[], Response]:
+    """The view of one form of the operation: of the system (`type_name` None), or of one resource type."""
+
+    def view() -> Response:
+        return resource_response(assess(request.get_data(cache=False), type_name))
+
+    return view
+
+
+def check_form(resource: Resource, type_name: str) -> None:
+    """Nothing if the type form may take the resource: one of that type, or Parameters that hold such.
+
+    MalformedInput otherwise, with every place that holds something else to assess.
+    """
+    found = resource["resourceType"]
+    if found == type_name:
+        return
+    if found != "Parameters":
+        raise MalformedInput(_other_type(found, found, type_name))
+    held = [
+        (f"Parameters.parameter[{index}].resource", parameter["resource"]["resourceType"])
+        for index, parameter in enumerate(resource.get("parameter", ()))
+        if "resource" in parameter
+    ]
+    others = [(where, name) for where, name in held if name in _ASSESSABLE and name != type_name]
+    if others:
+        raise MalformedInput(_other_type(where, name, type_name) for where, name in others)
+    if all(name != type_name for _, name in held):
+        raise MalformedInput(
+            Fault(
+                "required",
+                f"The Parameters hold no {type_name}.",
+                where="Parameters.parameter",
+                rule=f"{type_name}/$assess takes one {type_name}.",
+                repair=f"Put the {type_name} into parameter.resource, or send it bare.",
+            )
+        )
+
+
+def _other_type(where: str, found: str, type_name: str) -> Fault:
+    return Fault(
+        "structure",
+        f"A {found} cannot be assessed at the address of {type_name}.",
+        where=where,
+        rule=f"{type_name}/$assess takes one {type_name}, bare or in Parameters.",
+        repair="Send everything else to $assess of the system.",
+    )

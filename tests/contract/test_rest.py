@@ -1,0 +1,355 @@
+"""The FHIR door over HTTP: what is listed works, what is not is refused in FHIR's own words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from service.fhir.resource_types import RESOURCE_TYPES
+
+FHIR_JSON = "application/fhir+json"
+Resource = dict[str, Any]
+
+
+def assert_outcome(response: TestResponse, status: int, *codes: str) -> list[Resource]:
+    """The issues of an answer that must be an OperationOutcome with one of the codes first."""
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/fhir+json; charset=utf-8"
+    body = json.loads(response.data)
+    assert body["resourceType"] == "OperationOutcome"
+    issues: list[Resource] = body["issue"]
+    assert issues[0]["code"] in codes, issues
+    for issue in issues:
+        assert issue["details"]["text"]
+        assert issue["diagnostics"]
+    return issues
+
+
+def post(client: FlaskClient, path: str, body: bytes | Resource, **more: Any) -> TestResponse:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    more.setdefault("content_type", FHIR_JSON)
+    return client.post(path, data=data, **more)
+
+
+# --- capability --------------------------------------------------------------------------------------------------
+
+
+def test_R1_metadata_describes_this_instance(client: FlaskClient) -> None:
+    response = client.get("/fhir/metadata", base_url="http://hip.example:8080")
+    assert (response.status_code, response.content_type) == (200, "application/fhir+json; charset=utf-8")
+    statement = response.get_json(force=True)
+    assert statement["resourceType"] == "CapabilityStatement"
+    assert (statement["fhirVersion"], statement["kind"], statement["status"]) == ("4.0.1", "instance", "active")
+    assert statement["implementation"]["url"] == "http://hip.example:8080/fhir"
+
+
+def test_R1_every_listed_format_works(client: FlaskClient) -> None:
+    for name in client.get("/fhir/metadata").get_json(force=True)["format"]:
+        assert client.get("/fhir/metadata", query_string={"_format": name}, headers={"Accept": "text/html"}).status_code == 200, (
+            name
+        )
+        if "/" in name:
+            assert client.get("/fhir/metadata", headers={"Accept": name}).status_code == 200, name
+
+
+def test_R1_the_statement_is_valid_r4(client: FlaskClient) -> None:
+    """cpb-1, cpb-2, cpb-3, cpb-9, cpb-12 and cpb-14 by hand, the shape by the library."""
+    from fhir.resources.R4B.capabilitystatement import CapabilityStatement
+
+    statement = client.get("/fhir/metadata").get_json(force=True)
+    CapabilityStatement.model_validate(statement)
+    assert statement["rest"] and statement["implementation"]
+    resources = statement["rest"][0]["resource"]
+    assert len({entry["type"] for entry in resources}) == len(resources)
+    for entry in resources:
+        names = [parameter["name"] for parameter in entry.get("searchParam", [])]
+        assert len(set(names)) == len(names)
+
+
+def test_R2_every_listed_interaction_is_there(client: FlaskClient) -> None:
+    statement = client.get("/fhir/metadata").get_json(force=True)
+    for entry in statement["rest"][0]["resource"]:
+        for interaction in entry.get("interaction", []):
+            search = client.get(f"/fhir/{entry['type']}")
+            assert search.status_code == 200, entry["type"]
+            if interaction["code"] == "read":
+                held = search.get_json(force=True)["entry"][0]["resource"]
+                assert client.get(f"/fhir/{entry['type']}/{held['id']}").get_json(force=True) == held
+
+
+def test_R2_every_listed_operation_is_there_and_defined(client: FlaskClient) -> None:
+    rest = client.get("/fhir/metadata").get_json(force=True)["rest"][0]
+    listed = [("/fhir", operation) for operation in rest["operation"]]
+    listed += [(f"/fhir/{entry['type']}", operation) for entry in rest["resource"] for operation in entry.get("operation", [])]
+    assert len(listed) == 3
+    for path, operation in listed:
+        assert post(client, f"{path}/${operation['name']}", {}).status_code in (400, 422)
+        definition = client.get(f"/fhir/OperationDefinition/{operation['definition'].rsplit('/', 1)[1]}").get_json(force=True)
+        assert (definition["url"], definition["code"]) == (operation["definition"], operation["name"])
+
+
+def test_R2_every_listed_search_parameter_selects(client: FlaskClient) -> None:
+    for offered in RESOURCE_TYPES:
+        for parameter in offered.search_parameters:
+            held = client.get(f"/fhir/{offered.name}").get_json(force=True)["entry"][0]["resource"]
+            found = client.get(f"/fhir/{offered.name}", query_string={parameter.name: held[parameter.element]}).get_json(
+                force=True
+            )
+            assert [entry["resource"] for entry in found["entry"]] == [held], (offered.name, parameter.name)
+            nothing = client.get(f"/fhir/{offered.name}", query_string={parameter.name: "urn:no"}).get_json(force=True)
+            assert (nothing["total"], "entry" in nothing) == (0, False)
+
+
+def test_R3_what_a_listed_type_does_not_offer_is_405_with_allow(client: FlaskClient) -> None:
+    for offered in RESOURCE_TYPES:
+        methods = {"POST", "PUT", "DELETE", "PATCH"} | (set() if "search-type" in offered.interactions else {"GET"})
+        for path in (f"/fhir/{offered.name}", f"/fhir/{offered.name}/some-id"):
+            for method in methods:
+                response = client.open(path, method=method)
+                assert_outcome(response, 405, "not-supported")
+                assert method not in response.headers["Allow"].split(", ")
+
+
+def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client: FlaskClient) -> None:
+    rest = client.get("/fhir/metadata").get_json(force=True)["rest"][0]
+    listed = {"/fhir", "/fhir/metadata", "/healthz", "/readyz"} | {
+        f"/fhir/${operation['name']}" for operation in rest["operation"]
+    }
+    for entry in rest["resource"]:
+        listed |= {f"/fhir/{entry['type']}", f"/fhir/{entry['type']}/<fhir_id:resource_id>"}
+        listed |= {f"/fhir/{entry['type']}/${operation['name']}" for operation in entry.get("operation", [])}
+    assert {rule.rule for rule in client.application.url_map.iter_rules()} == listed
+
+
+def test_R4_metadata_twice_is_the_same_and_head_has_no_body(client: FlaskClient) -> None:
+    first, second, head = client.get("/fhir/metadata"), client.get("/fhir/metadata"), client.head("/fhir/metadata")
+    assert first.data == second.data
+    assert (head.status_code, head.data) == (200, b"")
+    assert (head.content_type, head.content_length) == (first.content_type, len(first.data))
+
+
+# --- media types -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/fhir/$assess", "/fhir/Observation", "/fhir/Observation/$assess"])
+@pytest.mark.parametrize("content_type", ["text/plain", "application/fhir+xml", "application/x-www-form-urlencoded"])
+def test_R5_a_body_that_is_not_declared_as_json_is_415(client: FlaskClient, path: str, content_type: str) -> None:
+    assert_outcome(post(client, path, b"<Observation/>", content_type=content_type), 415, "not-supported")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/fhir+json;fhirVersion=4.0", "application/json+fhir"])
+def test_R6_every_name_of_json_is_served(client: FlaskClient, accept: str) -> None:
+    assert client.get("/fhir/metadata", headers={"Accept": accept}).status_code == 200
+
+
+@pytest.mark.parametrize("accept", ["application/fhir+xml", "application/fhir+json;fhirVersion=5.0"])
+def test_R6_R9_other_formats_and_versions_are_406(client: FlaskClient, accept: str) -> None:
+    assert_outcome(client.get("/fhir/metadata", headers={"Accept": accept}), 406, "not-supported")
+
+
+def test_R7_format_parameter_wins(client: FlaskClient) -> None:
+    assert client.get("/fhir/metadata?_format=json", headers={"Accept": "text/html"}).status_code == 200
+    assert_outcome(client.get("/fhir/metadata?_format=xml"), 406, "not-supported")
+
+
+def test_R8_pretty_is_indented_and_the_same_value(client: FlaskClient) -> None:
+    plain, pretty = client.get("/fhir/metadata"), client.get("/fhir/metadata?_pretty=true")
+    assert b"\n  " in pretty.data and b"\n" not in plain.data
+    assert json.loads(plain.data) == json.loads(pretty.data)
+
+
+def test_R8_an_error_is_indented_too(client: FlaskClient) -> None:
+    assert b"\n  " in client.get("/fhir/Foo?_pretty=true").data
+
+
+# --- addresses and methods ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/fhir/Foo",
+        "/fhir/nope/x",
+        "/not-fhir",
+        "/",
+        "/fhir/$nope",
+        "/fhir/Questionnaire/$nope",
+        "/fhir/Questionnaire/a/b",
+        "/fhir//metadata",
+        "/fhir/Questionnaire/" + "a" * 65,
+        "/fhir/Patient/1",
+        "/metadata",
+        "/static/x.js",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_R10_what_does_not_exist_is_404_in_json(client: FlaskClient, path: str, method: str) -> None:
+    assert_outcome(client.open(path, method=method), 404, "not-found", "not-supported")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/fhir/$assess"), ("DELETE", "/fhir/metadata"), ("POST", "/healthz"), ("PATCH", "/fhir")]
+)
+def test_R11_another_method_is_405_with_allow(client: FlaskClient, method: str, path: str) -> None:
+    response = client.open(path, method=method)
+    assert_outcome(response, 405, "not-supported")
+    assert response.headers["Allow"]
+
+
+def test_a_bundle_posted_to_the_base_is_told_where_to_go(client: FlaskClient) -> None:
+    issues = assert_outcome(post(client, "/fhir", {"resourceType": "Bundle", "type": "collection"}), 405, "not-supported")
+    assert "/fhir/$assess" in issues[0]["diagnostics"]
+
+
+def test_R57_trailing_slash_and_percent_encoding_are_the_same_address(client: FlaskClient, hip_case: Resource) -> None:
+    assert client.get("/fhir/metadata/").data == client.get("/fhir/metadata").data
+    assert client.get("/fhir/Questionnaire/").status_code == 200
+    assert post(client, "/fhir/%24assess", hip_case).status_code == 200
+    assert post(client, "/fhir/$assess/", hip_case).status_code == 200
+    assert post(client, "/fhir/QuestionnaireResponse/%24assess", hip_case).status_code == 200
+
+
+def test_R61_assess_by_get_is_405(client: FlaskClient) -> None:
+    for path in ("/fhir/$assess", "/fhir/Observation/$assess", "/fhir/QuestionnaireResponse/$assess"):
+        response = client.get(path)
+        assert_outcome(response, 405, "not-supported")
+        assert "POST" in response.headers["Allow"].split(", ")
+
+
+# --- request id --------------------------------------------------------------------------------------------------
+
+
+def test_R55_a_request_id_is_echoed(client: FlaskClient) -> None:
+    for path in ("/fhir/metadata", "/fhir/Foo", "/healthz"):
+        assert client.get(path, headers={"X-Request-Id": "abc-1.2_3"}).headers["X-Request-Id"] == "abc-1.2_3"
+
+
+@pytest.mark.parametrize("given", [None, "", "a" * 65, "two words", "line%0d%0abreak", "<script>"])
+def test_R55_without_a_safe_request_id_one_is_made(client: FlaskClient, given: str | None) -> None:
+    headers = {} if given is None else {"X-Request-Id": given}
+    first, second = (client.get("/fhir/metadata", headers=headers).headers["X-Request-Id"] for _ in range(2))
+    assert re.fullmatch(r"[0-9a-f-]{36}", first) and first != second
+
+
+# --- published definitions ---------------------------------------------------------------------------------------
+
+
+def test_S1_the_questionnaire_is_read_by_id_and_found_by_address(client: FlaskClient, questionnaire: Resource) -> None:
+    read = client.get("/fhir/Questionnaire/hip-spine-intake").get_json(force=True)
+    assert (read["resourceType"], read["status"], read["subjectType"]) == ("Questionnaire", "active", ["Patient"])
+    assert read["version"]
+    found = client.get("/fhir/Questionnaire", query_string={"url": read["url"]}, base_url="http://hip.example").get_json(
+        force=True
+    )
+    assert (found["type"], found["total"]) == ("searchset", 1)
+    entry = found["entry"][0]
+    assert entry["fullUrl"] == "http://hip.example/fhir/Questionnaire/hip-spine-intake"
+    assert (entry["resource"], entry["search"]["mode"]) == (read, "match")
+
+
+def test_S1_every_question_is_coded(client: FlaskClient) -> None:
+    def questions(items: list[Resource]) -> list[Resource]:
+        return [
+            one
+            for item in items
+            for one in ([item] if item["type"] not in ("group", "display") else []) + questions(item.get("item", []))
+        ]
+
+    asked = questions(client.get("/fhir/Questionnaire/hip-spine-intake").get_json(force=True)["item"])
+    assert len(asked) > 50
+    assert [item["linkId"] for item in asked if not item.get("code")] == []
+
+
+def test_the_self_link_repeats_the_search(client: FlaskClient) -> None:
+    address = client.get("/fhir/Questionnaire").get_json(force=True)["entry"][0]["resource"]["url"]
+    found = client.get("/fhir/Questionnaire", query_string={"url": address, "_format": "json"}).get_json(force=True)
+    link = found["link"][0]["url"]
+    again = client.get(link.removeprefix("http://localhost")).get_json(force=True)
+    assert again["entry"] == found["entry"] and "_format" not in link
+
+
+def test_an_unknown_search_parameter_is_left_out_and_named(client: FlaskClient) -> None:
+    found = client.get("/fhir/CodeSystem?bogus=secret&_id=finding").get_json(force=True)
+    modes = [entry["search"]["mode"] for entry in found["entry"]]
+    assert (modes, found["total"]) == (["match", "outcome"], 1)
+    issue = found["entry"][1]["resource"]["issue"][0]
+    assert (issue["severity"], issue["code"]) == ("warning", "not-supported")
+    assert "bogus" in json.dumps(issue) and "secret" not in json.dumps(found)
+    assert "bogus" not in found["link"][0]["url"]
+
+
+def test_an_unknown_search_parameter_is_refused_in_strict_handling(client: FlaskClient) -> None:
+    response = client.get("/fhir/CodeSystem?bogus=1", headers={"Prefer": "handling=strict"})
+    issues = assert_outcome(response, 400, "not-supported")
+    assert "_id, url" in issues[0]["diagnostics"]
+
+
+def test_an_unknown_id_is_404(client: FlaskClient) -> None:
+    assert_outcome(client.get("/fhir/CodeSystem/nope"), 404, "not-found")
+
+
+def test_every_published_resource_has_our_canonical_base(client: FlaskClient, settings: Any) -> None:
+    for offered in RESOURCE_TYPES:
+        if "search-type" in offered.interactions:
+            for entry in client.get(f"/fhir/{offered.name}").get_json(force=True)["entry"]:
+                resource = entry["resource"]
+                assert resource["url"] == f"{settings.base_url}/{offered.name}/{resource['id']}"
+
+
+# --- health ------------------------------------------------------------------------------------------------------
+
+
+def test_health_and_readiness_answer(client: FlaskClient) -> None:
+    assert client.get("/healthz").get_json()["status"] == "ok"
+    assert client.get("/readyz").get_json()["status"] == "ready"
+
+
+# --- assess: the plumbing ----------------------------------------------------------------------------------------
+
+
+def test_R61_bare_and_in_parameters_give_the_same_predictions(client: FlaskClient, hip_case: Resource) -> None:
+    bare = post(client, "/fhir/$assess", hip_case)
+    held = {"resourceType": "Parameters", "parameter": [{"name": "questionnaire-response", "resource": hip_case}]}
+    bundled = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": hip_case}]}
+    assert bare.status_code == 200, bare.text
+    assert bare.get_json(force=True)["resourceType"] == "RiskAssessment"
+    for other in (
+        post(client, "/fhir/$assess", held),
+        post(client, "/fhir/QuestionnaireResponse/$assess", hip_case),
+        post(client, "/fhir/QuestionnaireResponse/$assess", held),
+        post(client, "/fhir/$assess", bundled),
+    ):
+        assert other.status_code == 200, other.text
+        assert other.get_json(force=True)["prediction"] == bare.get_json(force=True)["prediction"]
+
+
+def test_the_type_form_takes_only_its_type(client: FlaskClient, hip_case: Resource) -> None:
+    issues = assert_outcome(post(client, "/fhir/Observation/$assess", hip_case), 400, "structure", "invalid")
+    assert issues[0]["expression"] == ["QuestionnaireResponse"]
+    held = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": hip_case}]}
+    issues = assert_outcome(post(client, "/fhir/Observation/$assess", held), 400, "structure", "invalid")
+    assert issues[0]["expression"] == ["Parameters.parameter[0].resource"]
+
+
+def test_R60_equal_input_gives_equal_predictions_and_identifier(client: FlaskClient, hip_case: Resource) -> None:
+    first, second = (post(client, "/fhir/$assess", hip_case).get_json(force=True) for _ in range(2))
+    assert first["prediction"] == second["prediction"]
+    assert first["identifier"] == second["identifier"]
+    assert first["id"] != second["id"]
+
+
+def test_an_assessment_is_not_to_be_cached(client: FlaskClient, hip_case: Resource) -> None:
+    assert post(client, "/fhir/$assess", hip_case).headers["Cache-Control"] == "no-store"
+
+
+def test_findings_are_assessed_at_every_form_for_every_listed_body_type(
+    client: FlaskClient, respond: Callable[..., Resource]
+) -> None:
+    for content_type in (FHIR_JSON, "application/json", "application/json+fhir", "application/json; charset=utf-8"):
+        assert post(client, "/fhir/$assess", respond(pain_groin="present"), content_type=content_type).status_code == 200

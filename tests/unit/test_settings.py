@@ -1,0 +1,75 @@
+"""The settings: names, defaults, refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.errors import InvalidInput
+from service.settings import Settings, read_settings, settings_rows, settings_table
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, _, _ in settings_rows():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("HIPSPINE_HOST", raising=False)
+    monkeypatch.delenv("HIPSPINE_PORT", raising=False)
+
+
+def test_the_default_is_loopback_on_8000() -> None:
+    settings = read_settings()
+    assert (settings.host, settings.port, settings.loopback) == ("127.0.0.1", 8000, True)
+
+
+def test_host_and_port_are_read_under_their_bare_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOST", "0.0.0.0")
+    monkeypatch.setenv("PORT", "9001")
+    settings = read_settings()
+    assert (settings.host, settings.port, settings.loopback) == ("0.0.0.0", 9001, False)
+
+
+def test_the_prefixed_name_wins_over_the_bare_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9001")
+    monkeypatch.setenv("HIPSPINE_PORT", "9002")
+    assert read_settings().port == 9002
+
+
+def test_a_given_value_wins_over_the_environment_and_none_means_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "9001")
+    assert read_settings(port=5).port == 5
+    assert read_settings(port=None).port == 9001
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIPSPINE_THREADS", "")
+    assert read_settings().threads == 4
+
+
+def test_every_bad_setting_is_named_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "99999")
+    monkeypatch.setenv("HIPSPINE_THREADS", "many")
+    monkeypatch.setenv("HIPSPINE_PUBLIC_URL", "hip.example")
+    with pytest.raises(InvalidInput) as caught:
+        read_settings()
+    assert {fault.where for fault in caught.value.faults} == {"PORT", "HIPSPINE_THREADS", "HIPSPINE_PUBLIC_URL"}
+
+
+def test_addresses_lose_their_trailing_slash() -> None:
+    assert read_settings(public_url="https://hip.example/r4/").public_url == "https://hip.example/r4"
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"), [("localhost", True), ("::1", True), ("127.0.0.9", True), ("::", False), ("hip.example", False)]
+)
+def test_loopback_is_told_from_addresses_others_can_reach(host: str, loopback: bool) -> None:
+    assert read_settings(host=host).loopback is loopback
+
+
+def test_every_setting_has_a_help_text() -> None:
+    assert [variable for variable, _, meaning in settings_rows() if len(meaning) < 20] == []
+
+
+def test_the_table_holds_every_setting() -> None:
+    table = settings_table()
+    assert all(f"`{variable}`" in table for variable, _, _ in settings_rows())
+    assert len(table.splitlines()) == len(Settings.model_fields) + 2

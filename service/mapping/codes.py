@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from service.engine.model import AnswerValue, Finding, Side, Test
-from service.fhir.terminology import FindingMatch
+from service.fhir.terminology import FindingMatch, Terminology
 from service.mapping.answers import answers_by_code
 from service.mapping.reading import Comparator, ReadingContext
 
@@ -39,23 +39,26 @@ def findings_of(concept: Concept | None, context: ReadingContext) -> tuple[Findi
 
     Any coding counts. A coding in our own words is exact, so that the others beside it are not asked.
     """
-    known = {finding.id for finding in context.knowledge.findings}
+    return _matches(concept, {finding.id for finding in context.knowledge.findings}, context.terminology)
+
+
+def finding_asked(concept: Concept | None, ids: Set[str], terminology: Terminology) -> str:
+    """The id of the finding that a concept means exactly, as a question about it must; empty if none."""
+    exact = [match for match in _matches(concept, ids, terminology) if match.may_assert and match.may_deny]
+    return exact[0].finding_id if exact else ""
+
+
+def _matches(concept: Concept | None, ids: Set[str], terminology: Terminology) -> tuple[FindingMatch, ...]:
     best: dict[str, FindingMatch] = {}
     for system, code in codings_of(concept):
-        for match in context.terminology.to_findings(system, code):
-            if match.finding_id not in known:
+        for match in terminology.to_findings(system, code):
+            if match.finding_id not in ids:
                 continue
             before = best.get(match.finding_id)
             if before is None or _strength(match) > _strength(before):
                 best[match.finding_id] = match
     own = [match for match in best.values() if match.equivalence == "equal"]
     return tuple(own or sorted(best.values(), key=_strength, reverse=True))
-
-
-def finding_asked(concept: Concept | None, context: ReadingContext) -> str:
-    """The id of the finding that a concept means exactly, as a question about it must; empty if none."""
-    exact = [match for match in findings_of(concept, context) if match.may_assert and match.may_deny]
-    return exact[0].finding_id if exact else ""
 
 
 def is_diagnosis(concept: Concept | None, context: ReadingContext) -> bool:

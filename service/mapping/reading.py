@@ -11,6 +11,7 @@ from service.engine.model import AnswerValue, Case, KnowledgeBase, Side
 from service.errors import Fault, FaultKind, Severity
 from service.fhir.bundles import Held, Resource
 from service.fhir.terminology import Terminology
+from service.mapping.form import Form
 from service.mapping.references import Reference
 
 Comparator = Literal["", "<", "<=", ">", ">="]
@@ -18,13 +19,17 @@ Comparator = Literal["", "<", "<=", ">", ">="]
 
 @dataclass(frozen=True, slots=True)
 class ReadingContext:
-    """What a submission is read against. `assessed_at` has a time zone; `questionnaire` is the form in force."""
+    """What a submission is read against. `assessed_at` has a time zone; `questionnaire` is the form in force.
+
+    `form` is `questionnaire` prepared once by `own_form`; without it every reading prepares it anew.
+    """
 
     knowledge: KnowledgeBase
     terminology: Terminology
     questionnaire: Mapping[str, Any]
     assessed_at: datetime
     base_url: str
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from service.mapping.readers.form import Form
+from service.mapping.form import Form
 
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": lambda left, right: left > right,
@@ -22,6 +22,8 @@ def enabled_items(form: Form, answers: Mapping[str, Sequence[Any]]) -> frozenset
     any item above it, and what was answered to a disabled item enables nothing. Items that depend on each other in a
     circle count as enabled: the form is at fault then, not the answer.
     """
+    if not any(item.enable_when for item in form.items.values()):
+        return frozenset(form.items)
     known: dict[str, bool] = {}
     open_items: set[str] = set()
 

@@ -10,7 +10,7 @@ from typing import Any
 from service.engine.model import AnswerValue, Finding
 from service.mapping.answers import ABSENT, PRESENT, answers_by_code
 from service.mapping.codes import option_code
-from service.mapping.readers.form import ANSWER_ELEMENTS, Coding, FormItem
+from service.mapping.form import ANSWER_ELEMENTS, Coding, FormItem
 from service.mapping.reading import Notebook, ReadingContext
 
 _NUMBERS = ("decimal", "integer")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
+from service.engine.model import KnowledgeBase
 from service.fhir.bundles import Held
+from service.fhir.terminology import Terminology
 from service.mapping.codes import finding_asked
-from service.mapping.readers.form import Form, form_from
+from service.mapping.form import Form, form_from
 from service.mapping.reading import Notebook, ReadingContext
 from service.mapping.references import ReferenceIndex
 
@@ -41,12 +44,17 @@ def find_form(held: Held, index: ReferenceIndex, context: ReadingContext, notebo
 
 
 def _our_form(context: ReadingContext) -> Form:
-    ids = {finding.id for finding in context.knowledge.findings}
+    return context.form or own_form(context.questionnaire, context.knowledge, context.terminology)
+
+
+def own_form(questionnaire: Mapping[str, Any], knowledge: KnowledgeBase, terminology: Terminology) -> Form:
+    """The form of this service, prepared for reading: its linkIds are finding ids, or its items carry a finding's code."""
+    ids = {finding.id for finding in knowledge.findings}
 
     def finding_of(item: Mapping[str, Any]) -> str:
-        return str(item["linkId"]) if item["linkId"] in ids else _finding_by_code(item, context)
+        return str(item["linkId"]) if item["linkId"] in ids else _finding_by_code(item, ids, terminology)
 
-    return form_from(context.questionnaire, finding_of, ours=True)
+    return form_from(questionnaire, finding_of, ours=True)
 
 
 def _foreign_form(held: Held, index: ReferenceIndex, context: ReadingContext, notebook: Notebook) -> Form | None:
@@ -59,7 +67,8 @@ def _foreign_form(held: Held, index: ReferenceIndex, context: ReadingContext, no
         return Form(our_form.items, ours=True)
     sent = index.canonical(str(held.resource["questionnaire"]), held)
     questionnaire = sent.resource if sent is not None else {"item": [_defined(item) for item in answered]}
-    form = form_from(questionnaire, lambda item: _finding_by_code(item, context), ours=False)
+    ids = {finding.id for finding in context.knowledge.findings}
+    form = form_from(questionnaire, lambda item: _finding_by_code(item, ids, context.terminology), ours=False)
     if any(form.items[str(item["linkId"])].finding_id for item in answered if str(item["linkId"]) in form.items):
         notebook.warn("not-supported", "The form is not known here; its answers were taken where an item code is known.", where)
         return form
@@ -90,8 +99,8 @@ def _defined(item: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "type": "", "repeats": True}
 
 
-def _finding_by_code(item: Mapping[str, Any], context: ReadingContext) -> str:
+def _finding_by_code(item: Mapping[str, Any], ids: AbstractSet[str], terminology: Terminology) -> str:
     """The finding an item asks for by its codes, else by its definition (``[address of a finding code system]#code``)."""
     system, _, code = str(item.get("definition", "")).partition("#")
     codings = [*item.get("code", ()), *([{"system": system, "code": code}] if code else [])]
-    return finding_asked({"coding": codings}, context)
+    return finding_asked({"coding": codings}, ids, terminology)

@@ -7,8 +7,8 @@ from typing import Any
 
 from service.errors import FaultKind
 from service.fhir.bundles import Held
+from service.mapping.form import Form
 from service.mapping.readers.enable_when import enabled_items
-from service.mapping.readers.form import Form
 from service.mapping.readers.form_answers import Given, read_answers, stated_value
 from service.mapping.readers.form_choice import find_form
 from service.mapping.reading import Notebook, ReadingContext, Statement

@@ -14,15 +14,18 @@ from service.mapping.writers.vocabulary import Vocabulary
 Extension = dict[str, Any]
 
 LOG_ODDS_PLACES = 9  # sixty figures rounded so still add up to the printed total within 1e-6
-NAMED = 3  # findings named on each side of a sentence
+NAMED = 3  # findings named on each side of a sentence; one on each side where the probability is negligible
 NOTICEABLE_LOG_ODDS = 0.01  # wording only: a change of the odds by one percent is not worth a reader's time
-EXPLAINED_PATTERNS = 2  # predictions of each kind whose contributions are written out
-EXPLAINED_CONDITIONS = 3
+EXPLAINED_CONDITIONS = 2  # conditions whose contributions are written out
 
 
 def explained(assessment: Assessment) -> list[Prediction]:
-    """The leading predictions, patterns then conditions, whose contributions are written out in full."""
-    leading = (*assessment.patterns[:EXPLAINED_PATTERNS], *assessment.conditions[:EXPLAINED_CONDITIONS])
+    """The leading predictions, patterns then conditions, whose contributions are written out in full.
+
+    Each costs some 200 bytes per answer, so it is the leading pattern (and its rival while that is open) and two conditions.
+    """
+    patterns = 2 if assessment.undecided else 1
+    leading = (*assessment.patterns[:patterns], *assessment.conditions[:EXPLAINED_CONDITIONS])
     return [prediction for prediction in leading if prediction.explanation is not None]
 
 
@@ -87,20 +90,16 @@ def rationale(prediction: Prediction, printed: Decimal, prior: Decimal, vocabula
     why = prediction.explanation
     if why is None or not why.contributions:
         return vocabulary.texts("rationale-no-findings")
+    count = NAMED if printed >= vocabulary.negligible_below_percent else 1
     return vocabulary.texts(
         "rationale",
         prior=f"{prior}%",
         percent=f"{printed}%",
-        supporting=_named(why, vocabulary, supporting=True),
-        opposing=_named(why, vocabulary, supporting=False),
+        supporting=_named(why, vocabulary, supporting=True, count=count),
+        opposing=_named(why, vocabulary, supporting=False, count=count),
     )
 
 
-def _named(why: Explanation, vocabulary: Vocabulary, *, supporting: bool) -> str:
-    named = [
-        vocabulary.texts(
-            "rationale-item", finding=vocabulary.label(one.finding_id), state=vocabulary.state(one.finding_id, one.value)
-        )
-        for one, _ in strongest(why, supporting=supporting, count=NAMED)
-    ]
+def _named(why: Explanation, vocabulary: Vocabulary, *, supporting: bool, count: int) -> str:
+    named = [vocabulary.told(one.finding_id, one.value) for one, _ in strongest(why, supporting=supporting, count=count)]
     return "; ".join(named) if named else vocabulary.texts("rationale-nothing")

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Extension = dict[str, Any]
+
+_FORBIDDEN = re.compile(
+    "["
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters but tab and line ends
+    "\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # invisible marks, most of them of direction
+    "\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+    + "]"
+)
 
 
 def part(url: str, element: str, value: object) -> Extension:
@@ -22,16 +32,4 @@ def clean(text: str) -> str:
 
     Direction marks could make a displayed sentence read in another order than it was written.
     """
-    return "".join(character for character in text if not _forbidden(ord(character))).strip()
-
-
-def _forbidden(point: int) -> bool:
-    return (
-        (point < 0x20 and point not in (0x09, 0x0A, 0x0D))
-        or 0x7F <= point <= 0x9F
-        or point in (0x061C, 0x200B, 0x200E, 0x200F, 0xFEFF)
-        or 0x202A <= point <= 0x202E
-        or 0x2066 <= point <= 0x2069
-        or 0xD800 <= point <= 0xDFFF
-        or point & 0xFFFE == 0xFFFE
-    )
+    return _FORBIDDEN.sub("", text).strip()

@@ -51,9 +51,9 @@ def _used(one: UsedAnswer, several: bool, without_effect: bool, vocabulary: Voca
         parts.append(part("comparator", "valueCode", one.comparator))
     if one.side:
         parts.append(part("side", "valueCode", one.side))
-    if one.effective:
-        parts.append(part("effective", "valueDateTime", one.effective))
-    if several:  # with one input there is nothing to tell apart: it is the one basis
+    if several:  # with one input there is nothing to tell apart: it is the one basis, and its date theirs
+        if one.effective:
+            parts.append(part("effective", "valueDateTime", one.effective))
         parts += [part("input", "valueReference", {"reference": reference}) for reference in one.inputs]
     if without_effect:
         parts.append(part("without-effect", "valueBoolean", True))

@@ -169,7 +169,7 @@ def _next_step(assessment: Assessment, vocabulary: Vocabulary) -> list[str]:
         )
         for one in assessment.recommendations
     ]
-    if assessment.next_findings:
+    if assessment.next_findings and assessment.urgency != "emergency":  # no test may delay the emergency department
         items.append(vocabulary.texts("next-examine", findings=vocabulary.to_examine(assessment)))
     return [_heading(vocabulary.texts("next-heading")), _items(items)] if items else []
 

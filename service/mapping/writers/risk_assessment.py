@@ -148,7 +148,6 @@ def _prediction(row: Printed, leading: bool, reading: Reading, vocabulary: Vocab
     extensions = [
         part(vocabulary.structure("prediction-kind"), "valueCode", kind),
         part(CONFIDENCE, "valueRange", {"low": _percent_quantity(row.low), "high": _percent_quantity(row.high)}),
-        part(vocabulary.structure("prior-probability"), "valueDecimal", row.prior),
     ]
     if prediction.derived:
         extensions.append(part(vocabulary.structure("derived"), "valueBoolean", True))
@@ -213,11 +212,11 @@ def _red_flags(assessment: Assessment, vocabulary: Vocabulary) -> list[Extension
     screening = nested(
         vocabulary.structure("red-flag-screening"),
         part("clear", "valueBoolean", screen.clear),
-        *(part("absent", "valueCoding", vocabulary.red_flag(rule)) for rule in screen.absent),
+        *(part("absent", "valueCode", rule.id) for rule in screen.absent),
         *(
             nested(
                 "not-screened",
-                part("rule", "valueCoding", vocabulary.red_flag(rule)),
+                part("rule", "valueCode", rule.id),
                 *(part("missing", "valueCode", finding_id) for finding_id in screen.missing.get(rule.id, ())),
             )
             for rule in screen.not_screened

@@ -64,7 +64,7 @@ class Vocabulary:
         )
         _require_codes(knowledge, terminology)
         self._codings: dict[tuple[str, str], Coding] = {}
-        self._outcomes: dict[tuple[str, str, Side | None], Concept] = {}
+        self._outcomes: dict[tuple[str, str, Side | None], list[Coding]] = {}
 
     @property
     def negligible_below_percent(self) -> Decimal:
@@ -104,14 +104,16 @@ class Vocabulary:
             return self.texts("state-present" if value else "state-absent")
         if isinstance(value, str):
             return value
-        return f"{plain_number(value)} {self.findings[finding_id].unit}".strip()
+        unit = self.findings[finding_id].unit
+        return f"{plain_number(value)} {self.terminology.units.name(unit) or unit}".strip()
+
+    def told(self, finding_id: str, value: AnswerValue) -> str:
+        """A finding with its answer, in words."""
+        return self.texts("rationale-item", finding=self.label(finding_id), state=self.state(finding_id, value))
 
     def answered(self, finding_id: str, values: Mapping[str, AnswerValue]) -> str:
-        """A finding with its answer, in words; the label alone where the answer is not among `values`."""
-        value = values.get(finding_id)
-        if value is None:
-            return self.label(finding_id)
-        return self.texts("rationale-item", finding=self.label(finding_id), state=self.state(finding_id, value))
+        """The same with the answer looked up; the label alone where it is not among `values`."""
+        return self.told(finding_id, values[finding_id]) if finding_id in values else self.label(finding_id)
 
     @staticmethod
     def proposed(assessment: Assessment) -> Sequence[NextFinding]:
@@ -136,9 +138,8 @@ class Vocabulary:
                 codings = [self.coding("source-pattern", prediction.target)]
             else:
                 codings = self.terminology.outbound_condition(prediction.target, side)
-            self._outcomes[key] = {"coding": codings, "text": self.outcome_label(prediction)}
-        known = self._outcomes[key]
-        return known | {"coding": [dict(coding) for coding in known["coding"]]}
+            self._outcomes[key] = codings
+        return {"coding": [dict(coding) for coding in self._outcomes[key]]}
 
     def qualitative_risk(self, printed: Decimal) -> Concept:
         """The band of a printed percentage; the limits of the bands are constants of the knowledge base."""

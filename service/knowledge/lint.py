@@ -107,6 +107,8 @@ def findings_fit_their_answer_type(tables: Tables) -> Iterator[Fault]:
             yield _fault("findings.csv", row["id"], "a quantity needs a least and a greatest plausible value.", "minimum")
         if kind != "quantity" and limits != (None, None):
             yield _fault("findings.csv", row["id"], "only a quantity has limits.", "minimum")
+        if not row["how_elicited"]:
+            yield _fault("findings.csv", row["id"], "does not say how it is elicited.", "how_elicited")
         for part in row["parts"]:
             if part not in known or part == row["id"]:
                 yield _fault("findings.csv", row["id"], f"there is no other finding {part!r}.", "parts")

@@ -140,7 +140,7 @@ class Statement(fields.Field[Test | None]):
 
 
 class Expression(fields.Field[Mapping[str, Any]]):
-    """A nested rule: ``{"finding": id, "is": test}``, ``{"age": test}``, ``{"sex": word}``, ``{"all": [...]}``, ``{"any": [...]}``."""
+    """A nested rule: finding and test, age and test, sex, or ``all`` / ``any`` of a list of rules."""
 
     def __init__(self) -> None:
         super().__init__(required=True)

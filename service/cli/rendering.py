@@ -25,6 +25,7 @@ BAR_WIDTH = 24
 SHOWN_CONDITIONS = 8
 SHOWN_EVIDENCE = 5
 NEGLIGIBLE_BAR = Decimal("0.01")
+KINDS = ("seen", "recalled", "expert")
 URGENCY_STYLE = {"emergency": "bold white on red", "urgent": "bold red", "soon": "yellow", "routine": "green"}
 
 
@@ -95,7 +96,7 @@ def _predictions(written: dict[str, Any], system: str) -> list[dict[str, Any]]:
 
 
 def _label(prediction: dict[str, Any]) -> str:
-    return str(prediction["outcome"]["text"])
+    return str(prediction["outcome"]["coding"][0]["display"])
 
 
 def _percent(prediction: dict[str, Any]) -> Decimal:
@@ -165,20 +166,20 @@ def _evidence_table(chosen: Sequence[tuple[Contribution, float]], style: str, vo
     table.add_column(ratio=1, overflow="fold")
     table.add_column(ratio=1, overflow="fold", style="dim")
     for one, log_odds in chosen:
-        told = vocabulary.texts(
-            "rationale-item", finding=vocabulary.label(one.finding_id), state=vocabulary.state(one.finding_id, one.value)
-        )
+        told = vocabulary.told(one.finding_id, one.value)
         table.add_row(f"{decimals(log_odds, 2):+}", Text(told), Text(_first_source(one, vocabulary)))
     return Padding(table, (0, 0, 0, 2))
 
 
 def _first_source(one: Contribution, vocabulary: Vocabulary) -> str:
-    """The first source of a contribution with its kind, and how many rows there are beside it."""
+    """The best source of a contribution (read before recalled before judged), and how many rows there are beside it."""
     if not one.rows:
         return ""
-    source_id, kind = vocabulary.source_of_row(one.rows[0])
-    others = f" (+{len(one.rows) - 1} rows)" if len(one.rows) > 1 else ""
-    return f"{vocabulary.citation(source_id)['citation']} [{kind}]{others}"
+    sources = [vocabulary.source_of_row(row) for row in one.rows]
+    source_id, kind = min(sources, key=lambda source: KINDS.index(source[1]))
+    told = "expert judgement" if kind == "expert" else f"{vocabulary.citation(source_id)['citation']} [{kind}]"
+    others = len(one.rows) - 1
+    return f"{told} (+{others} {'row' if others == 1 else 'rows'})" if others else told
 
 
 def _screening(assessment: Assessment, vocabulary: Vocabulary) -> list[RenderableType]:
@@ -193,11 +194,12 @@ def _next_step(assessment: Assessment, vocabulary: Vocabulary) -> list[Renderabl
         line.append(f"({vocabulary.texts(f'urgency-{one.urgency}')})", style=URGENCY_STYLE[one.urgency])
         line.append(f": {one.referral.reason}")
         lines.append(line)
-    for next_finding in vocabulary.proposed(assessment):
+    # No test may delay the emergency department.
+    for next_finding in vocabulary.proposed(assessment) if assessment.urgency != "emergency" else ():
         finding = vocabulary.findings[next_finding.finding_id]
         line = Text("Ask or examine: ")
         line.append(finding.label, style="bold")
-        line.append(f" ({decimals(next_finding.bits, 2)} bits). {finding.how_elicited}")
+        line.append(f" ({next_finding.bits:.2f} bits). {finding.how_elicited}")
         lines.append(line)
     return [_heading(vocabulary.texts("next-heading")), _lines(lines)] if lines else []
 

@@ -19,6 +19,9 @@ class Texts:
         """The sentence of that key with the values put in; KeyError if key or value is missing."""
         return self.templates[key].format(**values)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self.templates
+
 
 @cache
 def load_texts(language: str) -> Texts:

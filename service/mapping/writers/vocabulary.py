@@ -12,7 +12,6 @@ from service.engine.model import (
     URGENCY_ORDER,
     AnswerValue,
     Assessment,
-    Citation,
     Finding,
     KnowledgeBase,
     NextFinding,
@@ -104,8 +103,10 @@ class Vocabulary:
             return self.texts("state-present" if value else "state-absent")
         if isinstance(value, str):
             return value
-        unit = self.findings[finding_id].unit
-        return f"{plain_number(value)} {self.terminology.units.name(unit) or unit}".strip()
+        unit, printed = self.findings[finding_id].unit, plain_number(value)
+        if f"unit-{unit}" in self.texts:
+            return self.texts(f"unit-{unit}", value=printed)
+        return f"{printed} {self.terminology.units.name(unit) or unit}".strip()
 
     def told(self, finding_id: str, value: AnswerValue) -> str:
         """A finding with its answer, in words."""
@@ -206,9 +207,9 @@ class Vocabulary:
         return self._row_sources[row_id]
 
     def citation(self, source_id: str) -> Concept:
-        """The RelatedArtifact of a source: authors, year, title and journal as far as known, with DOI or PubMed number."""
+        """The RelatedArtifact of a source: authors, journal and year as far as known, with the address of its DOI or PubMed number."""
         source = self.knowledge.citations[source_id]
-        artifact = {"type": "citation", "citation": clean(_cited(source))}
+        artifact = {"type": "citation", "citation": clean(source.text)}
         if source.doi:
             artifact["url"] = f"https://doi.org/{source.doi}"
         elif source.pmid:
@@ -241,13 +242,3 @@ def _require_codes(knowledge: KnowledgeBase, terminology: Terminology) -> None:
 
 def _system(prediction: Prediction) -> str:
     return "source-pattern" if prediction.kind == "pattern" else "condition"
-
-
-def _cited(source: Citation) -> str:
-    known = ". ".join(part.rstrip(".") for part in (source.authors, source.title, source.journal) if part)
-    words = [f"{known} ({source.year})." if known and source.year else f"{known}." if known else source.text]
-    if source.doi:
-        words.append(f"doi:{source.doi}")
-    if source.pmid:
-        words.append(f"PMID {source.pmid}")
-    return " ".join(words)

@@ -45,6 +45,9 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        from service.settings import limit_blas_threads
+
+        limit_blas_threads()  # here, because a command may load NumPy and help must not wait for this module
         command: click.Command = importlib.import_module(f"service.cli.{cmd_name}").command
         return command
 

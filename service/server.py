@@ -25,7 +25,7 @@ from service.errors import Fault, InvalidInput
 from service.fhir.outcomes import operation_outcome
 from service.fhir.r4 import serialise
 from service.logs import configure_logging
-from service.settings import Settings, read_settings
+from service.settings import Settings, limit_blas_threads, read_settings
 from service.web.errors import internal_outcome
 from service.web.requests import HEADER
 
@@ -201,7 +201,8 @@ def serve_waitress(app: Flask, bound: socket.socket, settings: Settings, *, anno
 
 def application() -> Flask:
     """The application with the settings of the environment, for servers that import it (`service.server:application()`)."""
-    from service.app import create_app
+    limit_blas_threads()
+    from service.app import create_app  # loads NumPy, which reads the limit as it loads
 
     settings = read_settings()
     configure_logging(settings.log_level)

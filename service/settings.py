@@ -1,4 +1,4 @@
-"""Every setting of the service: name, default, help. The only reader of the environment.
+"""Every setting of the service: name, default, help. The only reader (and writer) of the environment.
 
 A setting is read from `HIPSPINE_<NAME>`; `HOST` and `PORT` are read under their bare names too, because platforms
 that start containers set those. Adding a setting is one field here and one regenerated table in README.
@@ -7,6 +7,7 @@ that start containers set those. Adding a setting is one field here and one rege
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from service.errors import Fault, InvalidInput
 
 CANONICAL_BASE = "https://hipspine.example/fhir"
 PREFIX = "HIPSPINE_"
+_BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def _help(text: str, default: Any, **more: Any) -> Any:
@@ -101,6 +103,16 @@ def read_settings(**given: Any) -> Settings:
             Fault("value", f"{part['msg']} (was {part['input']!r})", where=_variable(str(part["loc"][0] if part["loc"] else "")))
             for part in error.errors()
         ) from None
+
+
+def limit_blas_threads() -> None:
+    """Nothing; NumPy imported afterwards computes each request on the thread that serves it.
+
+    Its libraries otherwise start one thread per core for every product of arrays. Ours are small: on two cores an
+    assessment took five times as long so, and requests in parallel got in each other's way. A value already set stays.
+    """
+    for variable in _BLAS_VARIABLES:
+        os.environ.setdefault(variable, "1")
 
 
 def settings_rows() -> Iterator[tuple[str, str, str]]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service.settings import limit_blas_threads
+
 if TYPE_CHECKING:  # the unit tests of one layer need not load the others
     from flask import Flask
     from flask.testing import FlaskClient
@@ -19,6 +21,8 @@ if TYPE_CHECKING:  # the unit tests of one layer need not load the others
     from service.settings import Settings
 
 Resource = dict[str, Any]
+
+limit_blas_threads()  # as the command line does, and before any test imports NumPy
 
 
 @pytest.fixture(scope="session")

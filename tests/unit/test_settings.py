@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from service.errors import InvalidInput
-from service.settings import Settings, read_settings, settings_rows, settings_table
+from service.settings import Settings, limit_blas_threads, read_settings, settings_rows, settings_table
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +78,17 @@ def test_the_table_holds_every_setting() -> None:
     table = settings_table()
     assert all(f"`{variable}`" in table for variable, _, _ in settings_rows())
     assert len(table.splitlines()) == len(Settings.model_fields) + 2
+
+
+def test_numpy_gets_one_thread_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    limit_blas_threads()
+    assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_NUM_THREADS"]) == ("1", "3")
+
+
+@pytest.mark.parametrize("module", ["service.__main__", "service.server"])
+def test_the_entry_points_do_not_load_numpy_before_they_have_limited_it(module: str) -> None:
+    """NumPy reads the limit once, when it loads."""
+    code = f"import sys, {module}; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2]).returncode == 0

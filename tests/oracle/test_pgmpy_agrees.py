@@ -50,7 +50,8 @@ def library_network(case: RandomCase, plain: PlainEngine) -> tuple[DiscreteBayes
 
 
 def cases_for_library(plain: PlainEngine) -> list[RandomCase]:
-    return [case for case in random_cases(plain, 40, seed=7) if "age_band" not in case.answers and len(case.answers) < 25 and case.answers][:10]
+    cases = random_cases(plain, 40, seed=7)
+    return [case for case in cases if "age_band" not in case.answers and 0 < len(case.answers) < 25][:10]
 
 
 @pytest.mark.parametrize("index", range(10))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import click
 
 from service.settings import Settings, read_settings
+
+EXAMPLE = "tests/data/hip.json"
 
 
 @click.command()
@@ -41,10 +44,11 @@ def greeting(settings: Settings, port: int) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     address = f"http://{host}:{port}/fhir"
-    return (
-        f"HipSpine is at {address} (Ctrl-C stops it). Try:\n\n"
-        f"  curl -s '{address}/$assess?_pretty=true' -H 'Content-Type: application/fhir+json' -d @tests/data/hip.json\n"
-    )
+    if Path(EXAMPLE).is_file():
+        line = f"curl -s '{address}/$assess?_pretty=true' -H 'Content-Type: application/fhir+json' -d @{EXAMPLE}"
+    else:  # installed, with no checkout around
+        line = f"curl -s '{address}/Questionnaire/hip-spine-intake?_pretty=true'"
+    return f"HipSpine is at {address} (Ctrl-C stops it). Try:\n\n  {line}\n"
 
 
 def warn_if_reachable(settings: Settings) -> None:

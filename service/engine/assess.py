@@ -21,7 +21,7 @@ from service.engine.uncertainty import Uncertainty, measure_uncertainty
 
 SPINE_VERSUS_HIP = "spine-versus-hip"
 NEXT_FINDINGS = 5
-LEADING = 5
+LEADING = 3
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,12 @@ LEAST_MASS = 1e-300
 class Slopes:
     """Slopes of log P(level | hypothesis) per standard deviation of each uncertain figure behind one observable.
 
-    `levels` is figures x levels x hypotheses (single precision: it feeds an interval); `background` marks the figures
-    that are background rates, which also move a shared finding directly, by `direct` (figures x levels).
+    `full` and `shared` are levels x figures x hypotheses, for an observable that counts in full and as shared; single
+    precision, because they feed an interval and are the largest arrays of the process.
     """
 
-    levels: Single
-    direct: Single
+    full: Single
+    shared: Single
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,6 @@ class Uncertainty:
     prior: Array
     prior_answers: Mapping[tuple[str, str], Array]
     observables: Mapping[str, Slopes]
-    shrink: float
     width: float
 
     def half_widths(
@@ -65,8 +64,9 @@ class Uncertainty:
         """
         weights = posterior.weights
         # A target no hypothesis belongs to, or every one does, has no odds; its width is of no use and must not warn.
-        inside = np.clip(weights @ matrix, LEAST_MASS, 1.0 - LEAST_MASS)
-        contrast = weights[:, None] * (matrix / inside - (1.0 - matrix) / (1.0 - inside))
+        inside = np.maximum(weights @ matrix, LEAST_MASS)
+        outside = np.maximum(weights @ (1.0 - matrix), LEAST_MASS)
+        contrast = weights[:, None] * (matrix / inside - (1.0 - matrix) / outside)
         variance = np.square(self.prior @ contrast).sum(axis=0)
         by_condition = network.hypotheses.membership.T @ contrast
         for answer in prior_answers:
@@ -74,21 +74,10 @@ class Uncertainty:
         single = contrast.astype(np.float32)
         for observation in posterior.evidence.observations:
             slopes = self.observables[observation.observable.id]
-            level = slopes.levels[:, observation.level]
-            if not observation.leader:
-                level = self._shared(slopes, observation.row, observation.level, network)
+            level = (slopes.full if observation.leader else slopes.shared)[observation.level]
             variance += np.square(level @ single, dtype=np.float64).sum(axis=0)
         half: Array = self.width * np.sqrt(variance)
         return half
-
-    def _shared(self, slopes: Slopes, row: int, level: int, network: Network) -> Single:
-        """Slopes of an observable counted as shared: P' proportional to b^(1-k) P^k, normalised over the levels."""
-        first = row - level
-        count = slopes.levels.shape[1]
-        share = np.exp(network.log_shared[first : first + count]).astype(np.float32)
-        pulled = self.shrink * slopes.levels + (1.0 - self.shrink) * slopes.direct[:, :, None]
-        shared: Single = pulled[:, level] - np.einsum("flh,lh->fh", pulled, share)
-        return shared
 
 
 def measure_uncertainty(network: Network) -> Uncertainty:
@@ -98,7 +87,6 @@ def measure_uncertainty(network: Network) -> Uncertainty:
         prior=_prior_slopes(network),
         prior_answers=_prior_answer_slopes(network),
         observables={observable.id: _observable_slopes(network, observable) for observable in network.observables},
-        shrink=knowledge.constant("dependence_shrink"),
         width=knowledge.constant("interval_z"),
     )
 
@@ -258,11 +246,17 @@ def _observable_slopes(network: Network, observable: Observable) -> Slopes:
     members = network.member_matrix
     if observable.binary:
         present = _present_slopes(moves[:, 0], direct[:, 0], rates[0], observable.levels[0].background, members)
-        slopes = np.stack([present / probability[0], -present / probability[1]], axis=1)
+        slopes = np.stack([present / probability[0], -present / probability[1]])
     else:
-        log_slope = direct[:, :, None] + (moves - direct[:, :, None]) @ members.T
-        slopes = log_slope - np.einsum("flh,lh->fh", log_slope, probability)[:, None, :]
-    return Slopes(slopes.astype(np.float32), direct.astype(np.float32))
+        levels_first, base = moves.transpose(1, 0, 2), direct.T[:, :, None]
+        log_slope = base + (levels_first - base) @ members.T
+        slopes = log_slope - np.einsum("lfh,lh->fh", log_slope, probability)
+    share = np.exp(network.log_shared[first : first + len(observable.levels)])
+    shrink = network.knowledge.constant("dependence_shrink")
+    # P' is proportional to b^(1-k) P^k: what moves the background also moves a shared finding directly.
+    pulled = shrink * slopes + (1.0 - shrink) * direct.T[:, :, None]
+    shared = pulled - np.einsum("lfh,lh->fh", pulled, share)
+    return Slopes(slopes.astype(np.float32), shared.astype(np.float32))
 
 
 def _present_slopes(moves: Array, direct: Array, rates: Array, background: float, members: Array) -> Array:

@@ -196,7 +196,10 @@ def report(outcomes: list[Outcome]) -> str:
         counts = Counter()
         for item in chosen:
             counts.update(
-                strict=item.strict, lenient=item.lenient, preliminary=item.status == "preliminary", wrong=item.confidently_wrong
+                strict=int(item.strict),
+                lenient=int(item.lenient),
+                preliminary=int(item.status == "preliminary"),
+                wrong=int(item.confidently_wrong),
             )
         lines.append(
             f"| {name} | {len(chosen)} | {_share(counts['strict'], chosen)} | {_share(counts['lenient'], chosen)} "

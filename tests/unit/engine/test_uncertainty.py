@@ -127,7 +127,7 @@ def test_each_slope_is_the_derivative_of_the_log_odds():
     columns = MATRIX[:, [NAMES.index(name) for name in TARGETS]]
     inside = weights @ columns
     contrast = weights[:, None] * (columns / inside - (1 - columns) / (1 - inside))
-    slopes = UNCERTAINTY.observables["slr"].levels[:, 0]  # background, then LR+ and LR- of L3
+    slopes = UNCERTAINTY.observables["slr"].full[0]  # background, then LR+ and LR- of L3
     analytic = (slopes[1] @ contrast) / ratio_spread(item, item.lr_pos, KNOWLEDGE)
     assert analytic == pytest.approx(numeric, rel=2e-3, abs=1e-5)
 

@@ -47,7 +47,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     if notebook.faults or subject is None:
         raise InvalidInput(notebook.faults)
     patient = read_patient(subject.patient, context.assessed_at, notebook) if subject.patient is not None else Demographics()
-    merged, choice = merge(context, notebook)
+    merged, side = merge(context, notebook)
     merged = settle_demographics(merged, patient, context, notebook)
     inputs = _inputs(merged)
     _note_unresolved(submission, index, notebook)
@@ -56,7 +56,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
         answers=tuple(_answer(statement) for statement in known),
         age_years=patient.age_years,
         sex=patient.sex,
-        side=choice.side,
+        side=side,
         asked_unknown=tuple(one.decisive.finding_id for one in merged if one.decisive.value is None),
     )
     return Reading(

@@ -72,6 +72,11 @@ def is_diagnosis(concept: Concept | None, context: ReadingContext) -> bool:
     return False
 
 
+def is_complaint(concept: Concept | None, context: ReadingContext) -> bool:
+    """Whether a code of the concept is the complaint itself (hip pain), which tells nothing about its source."""
+    return any(context.terminology.to_symptom(system, code) for system, code in codings_of(concept))
+
+
 def asks_for_any_finding(concept: Concept | None, context: ReadingContext) -> bool:
     """Whether a concept asks nothing in particular ("finding", "symptom"), so that the value names the finding."""
     sent = set(codings_of(concept))
@@ -97,6 +102,12 @@ def coded_answer(concept: Concept | None, finding: Finding, context: ReadingCont
         elif reads_as in values:
             return Meaning(values[reads_as])
     return None
+
+
+def answer_codes(concept: Concept | None, context: ReadingContext) -> frozenset[str]:
+    """Every answer in our words that a concept gives, whatever it answers."""
+    given = (context.terminology.to_answer(system, code) for system, code in codings_of(concept))
+    return frozenset(code for code in given if code is not None)
 
 
 def option_code(coding: Concept, finding: Finding, context: ReadingContext) -> str:

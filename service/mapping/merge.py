@@ -12,10 +12,10 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from service.engine.model import AnswerValue
+from service.engine.model import AnswerValue, Side
 from service.errors import Fault
 from service.mapping.reading import Notebook, ReadingContext, Statement, named
-from service.mapping.sides import SideChoice, speaks_of_other_side, symptomatic_side
+from service.mapping.sides import speaks_of_other_side, symptomatic_side
 from service.mapping.times import effective_text, moment
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -34,27 +34,27 @@ class Merged:
         return self.statements[0]
 
 
-def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ...], SideChoice]:
+def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ...], Side | None]:
     """One answer per finding, in the order of the findings table, and the side that hurts."""
-    choice = symptomatic_side(notebook.statements, context.knowledge)
-    kept = _of_side(notebook, choice, context)
+    side = symptomatic_side(notebook.statements, notebook.complaint_sides, context.knowledge)
+    kept = _of_side(notebook, side, context)
     by_finding: dict[str, list[Statement]] = {}
     for statement in kept:
         by_finding.setdefault(statement.finding_id, []).append(statement)
     findings = [finding for finding in context.knowledge.findings if finding.id in by_finding]
-    return tuple(_one(by_finding[finding.id], finding.label, notebook) for finding in findings), choice
+    return tuple(_one(by_finding[finding.id], finding.label, notebook) for finding in findings), side
 
 
-def _of_side(notebook: Notebook, choice: SideChoice, context: ReadingContext) -> list[Statement]:
+def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> list[Statement]:
     kept: list[Statement] = []
     left_out: list[Statement] = []
     for statement in notebook.statements:
-        (left_out if speaks_of_other_side(statement, choice, context.knowledge) else kept).append(statement)
+        (left_out if speaks_of_other_side(statement, side, context.knowledge) else kept).append(statement)
     for statement in left_out:
-        told = f"the pain is on the {choice.side}" if choice.side else "the submission does not tell which side hurts"
+        told = f"the pain is on the {side}" if side else "the submission does not tell which side hurts"
         notebook.ignore(statement.source, f"It is about the {statement.side} side; {told}.", statement.where)
     if left_out:
-        chosen = f"the {choice.side} side was assessed" if choice.side else "findings tied to a side were left out"
+        chosen = f"the {side} side was assessed" if side else "findings tied to a side were left out"
         notebook.warn(
             "business-rule",
             f"The submission speaks of both sides; {chosen}.",

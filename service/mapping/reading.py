@@ -107,6 +107,7 @@ class Notebook:
     warnings: list[Fault] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
+    complaint_sides: list[Side] = field(default_factory=list)  # sides of the complaint itself (hip pain on the left)
     preliminary: bool = False
 
     def fault(self, kind: FaultKind, message: str, where: str, *, rule: str = "", repair: str = "") -> None:

@@ -1,6 +1,7 @@
 """Which side hurts, and which statements speak of the other one.
 
-The rule. Answers without a side, and those for both sides, always count. Where answers speak of left and of right:
+The rule. Answers without a side, and those for both sides, always count. The side that hurts is the one on which the
+complaint itself is stated (hip pain on the left). Where that is not stated, and answers speak of left and of right:
 1. the one side on which symptoms (history) are stated present is the side that hurts;
 2. else the one side on which anything is stated present;
 3. else the side with more answers; with equally many the side cannot be told.
@@ -11,7 +12,6 @@ spine on the right never make one case. Red flags always count: a danger on the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from service.engine.model import KnowledgeBase, Side
 from service.mapping.reading import Statement
@@ -20,38 +20,34 @@ _EXEMPT = "red-flag"
 _SYMPTOM = "history"
 
 
-@dataclass(frozen=True, slots=True)
-class SideChoice:
-    """The side of the case; `sure` is false where it was only counted out, or could not be told at all."""
+def symptomatic_side(statements: Sequence[Statement], complaint: Sequence[Side], knowledge: KnowledgeBase) -> Side | None:
+    """The side that hurts, by the rule above; None where it is not told.
 
-    side: Side | None
-    sure: bool = True
-
-
-def symptomatic_side(statements: Sequence[Statement], knowledge: KnowledgeBase) -> SideChoice:
-    """The side that hurts, by the rule above."""
+    `complaint` are the sides on which the complaint itself was stated.
+    """
+    if len(set(complaint)) == 1 and complaint[0] != "bilateral":
+        return complaint[0]
     kinds = {finding.id: finding.kind for finding in knowledge.findings}
     sided = [one for one in statements if one.side in ("left", "right") and one.value is not None]
     named = _sides(sided, lambda one: True)
     if len(named) < 2:
-        bilateral = any(one.side == "bilateral" for one in statements)
-        return SideChoice(next(iter(named), "bilateral" if bilateral else None))
+        if complaint:
+            return "bilateral"
+        return next(iter(named), "bilateral" if any(one.side == "bilateral" for one in statements) else None)
     by_symptom = _sides(sided, lambda one: one.value is True and kinds[one.finding_id] == _SYMPTOM)
     if len(by_symptom) == 1:
-        return SideChoice(by_symptom[0])
+        return by_symptom[0]
     by_presence = _sides(sided, lambda one: one.value is True)
     if len(by_presence) == 1:
-        return SideChoice(by_presence[0])
+        return by_presence[0]
     left = len({one.finding_id for one in sided if one.side == "left"})
     right = len({one.finding_id for one in sided if one.side == "right"})
-    if left == right:
-        return SideChoice(None, sure=False)
-    return SideChoice("left" if left > right else "right", sure=False)
+    return None if left == right else "left" if left > right else "right"
 
 
-def speaks_of_other_side(statement: Statement, choice: SideChoice, knowledge: KnowledgeBase) -> bool:
+def speaks_of_other_side(statement: Statement, side: Side | None, knowledge: KnowledgeBase) -> bool:
     """Whether a statement has to be left out because of its side."""
-    if statement.side in (None, "bilateral") or choice.side == statement.side:
+    if statement.side in (None, "bilateral") or side in (statement.side, "bilateral"):
         return False
     return knowledge.finding(statement.finding_id).kind != _EXEMPT
 

@@ -54,7 +54,7 @@ def find_subject(submission: Submission, index: ReferenceIndex, notebook: Notebo
         name, patient = next(iter(patients.items()))
         candidates = [_Mention(name, _own_reference(patient), patient), *forms]
     else:
-        candidates = forms or mentions
+        candidates = forms or mentions or _stateless_mentions(submission, index)
     if not candidates:
         if not notebook.faults:
             _nobody(submission, notebook)
@@ -78,16 +78,16 @@ def is_about(held: Held, subject: Subject, index: ReferenceIndex) -> bool:
 def _mentions(submission: Submission, index: ReferenceIndex, notebook: Notebook) -> list[_Mention]:
     mentions = []
     for held in submission.held:
-        if held.type not in _ABOUT_SOMEBODY or (held.type == "Observation" and held.resource.get("status") in STATELESS):
+        if held.type not in _ABOUT_SOMEBODY or _is_stateless(held):
             continue
         reference, where = held.resource.get("subject"), f"{held.path}.subject"
         if reference is None:
             _without_subject(submission, held, notebook)
         elif target_type(reference) not in ("", "Patient"):
-            if held.type == "QuestionnaireResponse":
+            if held.type == "QuestionnaireResponse" or not held.bundled:
                 notebook.fault(
                     "not-supported",
-                    f"The form is about a {target_type(reference)}.",
+                    f"The {held.type} is about a {target_type(reference)}.",
                     where,
                     rule="The subject of an assessment is a Patient.",
                     repair="Refer to a Patient.",
@@ -105,6 +105,17 @@ def _mentions(submission: Submission, index: ReferenceIndex, notebook: Notebook)
         elif held.type != "Condition":
             _required(notebook, where)
     return mentions
+
+
+def _stateless_mentions(submission: Submission, index: ReferenceIndex) -> list[_Mention]:
+    """Whom observations that state nothing name: enough to know for whom there is nothing to assess."""
+    named = ((held, held.resource.get("subject", {})) for held in submission.held if _is_stateless(held))
+    mentions = [_Mention(index.name(reference, held), reference, held) for held, reference in named]
+    return [one for one in mentions if one.name and target_type(one.reference) in ("", "Patient")]
+
+
+def _is_stateless(held: Held) -> bool:
+    return held.type == "Observation" and held.resource.get("status") in STATELESS
 
 
 def _without_subject(submission: Submission, held: Held, notebook: Notebook) -> None:
@@ -195,7 +206,8 @@ def _required(notebook: Notebook, where: str) -> None:
 
 
 def _nobody(submission: Submission, notebook: Notebook) -> None:
-    where = submission.held[0].path if submission.held else ""
+    first = submission.held[0] if submission.held else None
+    where = "" if first is None else first.path if first.bundled else f"{first.path}.subject"
     notebook.fault(
         "required",
         "Nothing in the submission says which patient it is about.",

@@ -6,7 +6,8 @@ from typing import Any
 
 from service.fhir.bundles import Held
 from service.fhir.terminology import FindingMatch
-from service.mapping.codes import Meaning, findings_of, is_diagnosis, permitted, side_of
+from service.mapping.codes import Meaning, findings_of, is_complaint, is_diagnosis, permitted, side_of
+from service.mapping.readers.observation import COMPLAINT
 from service.mapping.reading import Notebook, ReadingContext, Statement
 
 _CURRENT = ("active", "recurrence", "relapse")
@@ -22,16 +23,21 @@ def read_condition(held: Held, context: ReadingContext, notebook: Notebook) -> N
         notebook.ignore(held, "It was entered in error.")
         return
     matches = findings_of(resource.get("code"), context)
+    refuted = verification == "refuted"
+    side = side_of([*resource.get("bodySite", ()), resource.get("code")], context)
+    if not matches and is_complaint(resource.get("code"), context):
+        if side is not None and not refuted and clinical in ("", *_CURRENT):
+            notebook.complaint_sides.append(side)
+        notebook.ignore(held, COMPLAINT)
+        return
     if not matches:
         diagnosis = is_diagnosis(resource.get("code"), context)
         known = "It is a diagnosis, and a diagnosis is not a finding."
         notebook.ignore(held, known if diagnosis else "No code of it is known here as a finding.")
         return
-    refuted = verification == "refuted"
     if not refuted and clinical and clinical not in _CURRENT:
         notebook.ignore(held, f"Its clinical status is {clinical}.")
         return
-    side = side_of([*resource.get("bodySite", ()), resource.get("code")], context)
     usable = [match for match in matches if _answers(match, refuted, context)]
     for match in usable:
         final = verification not in _DOUBTFUL

@@ -11,9 +11,11 @@ from service.fhir.bundles import Held
 from service.fhir.terminology import FindingMatch
 from service.mapping.codes import (
     Meaning,
+    answer_codes,
     asks_for_any_finding,
     coded_answer,
     findings_of,
+    is_complaint,
     is_diagnosis,
     measured_answer,
     permitted,
@@ -22,6 +24,7 @@ from service.mapping.codes import (
 from service.mapping.reading import Notebook, ReadingContext, Statement
 from service.mapping.subject import STATELESS
 
+COMPLAINT = "It is the complaint itself, not a finding; of it only the side is read."
 _FINAL = ("final", "amended", "corrected")
 
 
@@ -73,6 +76,12 @@ def _read_named_in_value(
 ) -> bool:
     """Takes "finding: groin pain": a question for any finding, and the finding itself as its value."""
     concept = part.get("valueCodeableConcept")
+    if is_complaint(part.get("code"), context):
+        denied = part.get("valueBoolean") is False or bool({"absent", "unknown"} & answer_codes(concept, context))
+        if side is not None and not denied and "dataAbsentReason" not in part:
+            notebook.complaint_sides.append(side)
+        notebook.ignore(held, COMPLAINT, path)
+        return True
     if is_diagnosis(part.get("code"), context):
         notebook.ignore(held, "It is a diagnosis, and a diagnosis is not a finding.", path)
         return True

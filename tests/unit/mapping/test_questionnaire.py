@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from service.engine.model import KnowledgeBase
 from service.fhir.r4 import check
 from service.fhir.terminology import Terminology
-from service.mapping.questionnaire import build_questionnaire
+from service.knowledge.load import load_knowledge_base
+from service.mapping.questionnaire import GROUPS, build_questionnaire
+from service.resources import tables_directory
 
 Resource = dict[str, Any]
 
@@ -68,9 +71,15 @@ def test_quantities_are_decimals_with_unit_and_range(form: Resource) -> None:
     assert (values["minValue"]["valueDecimal"], values["maxValue"]["valueDecimal"]) == (0, 90)
 
 
-def test_a_kind_without_a_title_still_appears(small_knowledge: KnowledgeBase, terminology: Terminology) -> None:
-    from dataclasses import replace
+def test_S1_the_form_of_the_real_tables_is_valid_and_covers_them(terminology: Terminology) -> None:
+    knowledge = load_knowledge_base(tables_directory())
+    form = build_questionnaire(knowledge, terminology, base_url="https://hipspine.example/fhir", version="1")
+    assert not check(form).faults
+    assert sorted(question["linkId"] for question in questions(form)) == sorted(one.id for one in knowledge.findings)
+    assert {group["linkId"] for group in form["item"]} == {f"group-{kind}" for kind, _ in GROUPS}
 
+
+def test_a_kind_without_a_title_still_appears(small_knowledge: KnowledgeBase, terminology: Terminology) -> None:
     renamed = replace(small_knowledge, findings=tuple(replace(one, kind="new-kind") for one in small_knowledge.findings))
     form = build_questionnaire(renamed, terminology, base_url="https://x.example/fhir", version="2")
     assert [group["linkId"] for group in form["item"]] == ["group-new-kind"]

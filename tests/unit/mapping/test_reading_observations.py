@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +15,8 @@ import pytest
 from service.engine import model
 from service.engine.model import Answer, Finding
 from service.errors import InvalidInput
-from service.mapping.case import Reading, ReadingContext
+from service.fhir.terminology import load_terminology
+from service.mapping.case import Reading, ReadingContext, read_submission
 from service.mapping.codes import Meaning, decides, measured_answer
 
 Resource = dict[str, Any]
@@ -52,6 +56,20 @@ def test_C2_an_observation_of_that_status_is_ignored_and_listed(read: Read, obse
     assert [answer.finding_id for answer in reading.case.answers] == ["slr"]
     assert [(one.where, status in one.reason) for one in reading.ignored] == [("Bundle.entry[1].resource", True)]
     assert len(reading.inputs) == 1
+
+
+def test_C2_an_ignored_observation_alone_is_an_empty_case(read: Read, observe: Make) -> None:
+    reading = read(observe("fadir", "present", status="cancelled"))
+    assert reading.case.answers == () and reading.subject == {"reference": "Patient/1"} and len(reading.ignored) == 1
+
+
+def test_C10_an_observation_about_a_group_is_refused_alone_and_ignored_among_others(
+    read: Read, observe: Make, bundle: Make
+) -> None:
+    about_group = observe("slr", "present", subject={"reference": "Group/1"})
+    with pytest.raises(InvalidInput):
+        read(about_group)
+    assert read(bundle(observe("fadir", "present"), about_group)).case.value("slr") is None
 
 
 def test_C2_a_preliminary_observation_makes_the_reading_preliminary(read: Read, observe: Make) -> None:
@@ -307,6 +325,32 @@ def test_text_values_and_doubtful_values_are_listed_not_guessed(read: Read, obse
     assert len(read(observe("fadir", valueCodeableConcept={"text": "positive"})).ignored) == 1
 
 
+HIP_PAIN = (SNOMED, "49218002")
+
+
+def test_C11_the_side_of_the_complaint_decides_though_it_is_no_finding(read: Read, observe: Make, bundle: Make) -> None:
+    complaint = observe(HIP_PAIN, True, **LEFT)
+    reading = read(bundle(complaint, observe("fadir", "present", **LEFT), observe("slr", "present", **RIGHT)))
+    assert reading.case.answers == (Answer("fadir", True, side="left"),) and reading.case.side == "left"
+    assert [one.where for one in reading.ignored] == ["Bundle.entry[0].resource", "Bundle.entry[2].resource"]
+
+
+def test_C11_a_finding_of_the_other_side_than_the_complaint_is_ignored(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(observe(HIP_PAIN, True, **LEFT), observe("slr", "present", **RIGHT)))
+    assert reading.case.answers == () and reading.case.side == "left"
+
+
+def test_C11_a_complaint_that_is_denied_names_no_side(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(observe(HIP_PAIN, False, **LEFT), observe("slr", "present", **RIGHT)))
+    assert reading.case.side == "right"
+
+
+def test_C11_with_a_complaint_on_both_sides_one_sided_findings_count(read: Read, observe: Make, bundle: Make) -> None:
+    both = [observe(HIP_PAIN, True, **LEFT), observe(HIP_PAIN, True, **RIGHT)]
+    reading = read(bundle(*both, observe("slr", "present", **RIGHT)))
+    assert reading.case.side == "bilateral" and reading.case.value("slr") is True
+
+
 # --- Condition -----------------------------------------------------------------------------------------------------------
 
 OSTEOPOROSIS = (SNOMED, "64859006")
@@ -349,3 +393,52 @@ def test_an_unconfirmed_problem_makes_the_reading_preliminary(read: Read, bundle
 def test_a_diagnosis_is_not_a_finding(read: Read, bundle: Make) -> None:
     reading = read(bundle(condition((SNOMED, "239872002"))))
     assert reading.case.answers == () and "diagnosis" in reading.ignored[0].reason
+
+
+def test_C11_a_complaint_on_the_problem_list_names_the_side(read: Read, observe: Make, bundle: Make) -> None:
+    complaint = condition(HIP_PAIN) | {"bodySite": [concept(SNOMED, "24028007")]}
+    reading = read(bundle(complaint, observe("fadir", "present", **LEFT)))
+    assert reading.case.side == "right" and reading.case.answers == ()
+
+
+# --- questions for any finding ---------------------------------------------------------------------------------------------
+
+CLINICAL_FINDING = (SNOMED, "404684003")
+
+
+@pytest.fixture
+def read_any_finding(context: ReadingContext, tmp_path: Path) -> Read:
+    """Reads with a terminology that knows a question for any finding."""
+    folder = tmp_path / "terminology"
+    shutil.copytree(Path(__file__).resolve().parents[3] / "terminology", folder)
+    target = {"code": CLINICAL_FINDING[1], "display": "Clinical finding", "equivalence": "equivalent"}
+    question = {
+        "resourceType": "ConceptMap",
+        "id": "question-to-snomed",
+        "url": "https://hipspine.example/fhir/ConceptMap/question-to-snomed",
+        "version": "0.1.0",
+        "status": "active",
+        "group": [{"target": SNOMED, "element": [{"code": "any-finding", "target": [target]}]}],
+    }
+    (folder / "conceptmaps" / "question-to-snomed.json").write_text(json.dumps(question), encoding="utf-8")
+    terminology = load_terminology(folder, context.base_url)
+    return lambda resource: read_submission(resource, context=replace(context, terminology=terminology))
+
+
+def test_a_question_for_any_finding_asserts_the_finding_in_its_value(read_any_finding: Read, observe: Make) -> None:
+    reading = read_any_finding(observe(CLINICAL_FINDING, valueCodeableConcept=concept(*GROIN_PAIN)))
+    assert reading.case.answers == (Answer("pain_groin", True),)
+
+
+def test_a_value_that_is_a_finding_asserts_nothing_under_another_question(read_any_finding: Read, observe: Make) -> None:
+    family_history = ("http://ehr.example/codes", "family-history")
+    reading = read_any_finding(observe(family_history, valueCodeableConcept=concept(*OSTEOPOROSIS)))
+    assert reading.case.answers == () and len(reading.ignored) == 1
+
+
+def test_a_question_for_any_finding_without_a_known_value_is_ignored(read_any_finding: Read, observe: Make) -> None:
+    assert len(read_any_finding(observe(CLINICAL_FINDING, valueCodeableConcept={"text": "sore"})).ignored) == 1
+
+
+def test_a_finding_as_value_of_its_own_code_is_asserted(read: Read, observe: Make) -> None:
+    assert read(observe(GROIN_PAIN, valueCodeableConcept=concept(*GROIN_PAIN))).case.value("pain_groin") is True

@@ -21,7 +21,7 @@ def settle_demographics(
     """The answers without those about age and sex that the Patient resource contradicts; warnings say so."""
     bands = next((finding for finding in context.knowledge.findings if finding.id == AGE_FINDING), None)
     if bands is not None and patient.age_years is not None:
-        _warn_of_young_age(patient.age_years, bands, notebook)
+        _warn_of_young_age(patient.age_years, patient.path, bands, notebook)
     return tuple(one for one in merged if not _contradicted(one, patient, bands, notebook))
 
 
@@ -35,13 +35,13 @@ def band_of(age_years: float, bands: Finding) -> str | None:
     return fitting
 
 
-def _warn_of_young_age(age_years: float, bands: Finding, notebook: Notebook) -> None:
+def _warn_of_young_age(age_years: float, path: str, bands: Finding, notebook: Notebook) -> None:
     lowest = min((float(number) for choice in bands.choices for number in _NUMBER.findall(choice)), default=0.0)
     if age_years < lowest:
         notebook.warn(
             "business-rule",
             f"The patient is younger than {lowest:g} years, for whom the figures of this service were not made.",
-            "Patient.birthDate",
+            f"{path}.birthDate",
             rule=f"The assessment speaks of people of {lowest:g} years and over.",
             repair="Do not rely on the probabilities; the red flags hold at any age.",
         )

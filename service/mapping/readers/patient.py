@@ -18,13 +18,14 @@ class Demographics:
 
     age_years: float | None = None
     sex: Sex | None = None
+    path: str = "Patient"
 
 
 def read_patient(held: Held, assessed_at: datetime, notebook: Notebook) -> Demographics:
     """Age in completed years on the day of the assessment, and administrative gender where it is female or male."""
     gender = held.resource.get("gender")
     sex: Sex | None = "female" if gender == "female" else "male" if gender == "male" else None
-    return Demographics(_age(held, assessed_at.date(), notebook), sex)
+    return Demographics(_age(held, assessed_at.date(), notebook), sex, held.path)
 
 
 def _age(held: Held, today: date, notebook: Notebook) -> float | None:

@@ -167,10 +167,10 @@ def _answers(finding: Row, levels: Iterable[Row]) -> tuple[bool | str | float, .
         return (True, False)
     if finding["answer_type"] == "choice":
         return tuple(finding["choices"])
-    least, most = finding["minimum"], finding["maximum"]
-    bounds = {bound for row in levels for _, bound in row["when"].bounds} | {least, most}
+    limits = {limit for limit in (finding["minimum"], finding["maximum"]) if limit is not None}
+    bounds = {bound for row in levels for _, bound in row["when"].bounds} | limits
     points = {point for bound in bounds for point in (bound - 0.25, bound, bound + 0.25)}
-    return tuple(sorted(point for point in points if least <= point <= most))
+    return tuple(sorted(point for point in points if not limits or min(limits) <= point <= max(limits)))
 
 
 # --- likelihoods -------------------------------------------------------------------------------------------------
@@ -272,7 +272,8 @@ def inputs_on_one_observable_nest(tables: Tables) -> Iterator[Fault]:
     levels = _levels(tables)
     by_target: dict[tuple[str, str], list[Row]] = {}
     for row in tables.likelihoods:
-        if row["role"] == "input" and row["observable_id"] in levels and row["finding_id"] in findings:
+        known = row["observable_id"] in levels and row["finding_id"] in findings
+        if row["role"] == "input" and row["when"] is not None and known:
             by_target.setdefault((row["observable_id"], row["target_id"]), []).append(row)
     for (observable_id, _), rows in by_target.items():
         sets = [_level_set(row["when"], findings[row["finding_id"]], levels[observable_id]) or frozenset() for row in rows]

@@ -1,0 +1,226 @@
+"""Each rule across tables, shown to fire on a copy that breaks it, and silent on the tables as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from service.engine.model import KnowledgeBase
+from service.errors import KnowledgeBaseError
+from service.knowledge.lint import RULES, lint, lint_codes
+from service.knowledge.load import load_knowledge_base, read_tables
+from service.knowledge.schema import Tables
+
+TERMINOLOGY = Path(__file__).parents[3] / "terminology" / "codesystems"
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One change to the tables, the rule it breaks and the fault it must raise."""
+
+    rule: str
+    file: str
+    key: str
+    value: str
+    where: str
+    said: str
+    cells: dict[str, object] = field(default_factory=dict)
+
+
+BREACHES = {
+    "an id used twice": Breach(
+        "ids_are_unique",
+        "likelihoods.csv", "row_id", "L068", "likelihoods.csv row L067", "used twice", {"row_id": "L067"}),
+    "a row without a source": Breach(
+        "sources_exist",
+        "likelihoods.csv", "row_id", "L067", "row L067 column source_id", "no source 'nobody'", {"source_id": "nobody"}),
+    "a source no row uses": Breach(
+        "sources_exist",
+        "sources.csv", "id", "trainor-2011", "sources.csv row trainor-2012", "no row uses", {"id": "trainor-2012"}),
+    "a prior outside its limits": Breach(
+        "condition_priors_are_a_distribution",
+        "conditions.csv", "id", "gtps", "conditions.csv row gtps", "outside its limits", {"prevalence_low": "0.2"}),
+    "priors that do not sum to one": Breach(
+        "condition_priors_are_a_distribution",
+        "conditions.csv", "id", "gtps", "conditions.csv row all", "not to 1", {"prevalence": "0.17"}),
+    "a group with a stranger": Breach(
+        "groups_have_known_members",
+        "groups.csv", "id", "group:hip_joint", "row group:hip_joint column members", "no condition 'knee_oa'",
+        {"members": "hip_oa;knee_oa"}),
+    "a choice with one answer": Breach(
+        "findings_fit_their_answer_type",
+        "findings.csv", "id", "faber", "findings.csv row faber column choices", "two or more", {"choices": "negative"}),
+    "a quantity without a unit": Breach(
+        "findings_fit_their_answer_type",
+        "findings.csv", "id", "hip_ir_rom", "row hip_ir_rom column unit", "has a unit", {"unit": ""}),
+    "a quantity without limits": Breach(
+        "findings_fit_their_answer_type",
+        "findings.csv", "id", "hip_ir_rom", "row hip_ir_rom column minimum", "least and a greatest", {"maximum": ""}),
+    "a finding nobody knows how to elicit": Breach(
+        "findings_fit_their_answer_type",
+        "findings.csv", "id", "slr", "row slr column how_elicited", "how it is elicited", {"how_elicited": ""}),
+    "a count of unknown parts": Breach(
+        "findings_fit_their_answer_type",
+        "findings.csv", "id", "sij_count", "row sij_count column parts", "no other finding 'sij_push'", {"parts": "sij_push"}),
+    "a finding without a background rate": Breach(
+        "every_finding_has_background_rates",
+        "background_rates.csv", "finding_id", "slr", "findings.csv row slr", "no background rate",
+        {"finding_id": "slump", "observable_id": "slump:2"}),
+    "levels that do not sum to one": Breach(
+        "levels_are_exclusive_and_sum_to_one",
+        "background_rates.csv", "level", "over-60-min", "row morning_stiffness column p", "not to 1", {"p": "0.09"}),
+    "levels that overlap": Breach(
+        "levels_are_exclusive_and_sum_to_one",
+        "background_rates.csv", "level", "over-15-to-25", "row hip_ir_rom column when", "is both", {"when": "<=25"}),
+    "a level of a choice that does not exist": Breach(
+        "levels_are_exclusive_and_sum_to_one",
+        "background_rates.csv", "level", "lateral-hip-pain", "row faber column when", "names no choice", {"when": "=side pain"}),
+    "a rate of one": Breach(
+        "levels_are_exclusive_and_sum_to_one",
+        "background_rates.csv", "finding_id", "fever", "row fever column p", "is 0, 1 or outside", {"p": "1", "p_high": "1"}),
+    "a row on an unknown target": Breach(
+        "likelihoods_point_at_known_things",
+        "likelihoods.csv", "row_id", "L067", "row L067 column target_id", "no condition or group", {"target_id": "stenosis"}),
+    "a row on another finding's observable": Breach(
+        "likelihoods_point_at_known_things",
+        "likelihoods.csv", "row_id", "L067", "row L067 column observable_id", "no observable of", {"observable_id": "slr"}),
+    "a comparison with an unknown condition": Breach(
+        "likelihoods_point_at_known_things",
+        "likelihoods.csv", "row_id", "L093", "row L093 column comparator_id", "unknown or the target",
+        {"comparator_id": "stenosis"}),
+    "a comparison with the target itself": Breach(
+        "likelihoods_point_at_known_things",
+        "likelihoods.csv", "row_id", "L093", "row L093 column comparator_id", "unknown or the target",
+        {"comparator_id": "hip_oa"}),
+    "a kind of comparison that names nobody": Breach(
+        "likelihoods_point_at_known_things",
+        "likelihoods.csv", "row_id", "L093", "row L093 column comparator_id", "kind condition", {"comparator_id": ""}),
+    "a judgement dressed as a publication": Breach(
+        "likelihoods_point_at_known_things",
+        "likelihoods.csv", "row_id", "L089", "row L089 column source_id", "assigned figure", {"source_kind": "seen"}),
+    "a check without a reason": Breach(
+        "roles_are_explained_and_usable",
+        "likelihoods.csv", "row_id", "L078", "row L078 column decision", "says why", {"decision": ""}),
+    "an input without a number": Breach(
+        "roles_are_explained_and_usable",
+        "likelihoods.csv", "row_id", "L257", "row L257 column lr_pos", "holds a ratio",
+        {"lr_pos": "", "lr_neg": "", "sensitivity": ""}),
+    "an input without a statement": Breach(
+        "roles_are_explained_and_usable",
+        "likelihoods.csv", "row_id", "L067", "row L067 column when", "has no statement", {"when": ""}),
+    "a sample used as a diagnosis": Breach(
+        "roles_are_explained_and_usable",
+        "likelihoods.csv", "row_id", "L067", "row L067 column role", "no inputs", {"target_id": "group:lbp_any"}),
+    "a range upside down": Breach(
+        "ranges_are_in_order",
+        "likelihoods.csv", "row_id", "L067", "row L067 column lr_pos_low", "above the upper", {"lr_pos_low": "31"}),
+    "a statement that cuts through a level": Breach(
+        "statements_are_unions_of_levels",
+        "likelihoods.csv", "row_id", "L140", "row L140 column when", "cuts through", {"when": "<=20", "when_not": ">20"}),
+    "a statement and a denial that share a level": Breach(
+        "statements_are_unions_of_levels",
+        "likelihoods.csv", "row_id", "L140", "row L140 column when_not", "share a level", {"when_not": ">15"}),
+    "a statement about a choice that does not exist": Breach(
+        "statements_are_unions_of_levels",
+        "likelihoods.csv", "row_id", "L225", "row L225 column when", "names no choice", {"when": "=side pain"}),
+    "two inputs that state the same": Breach(
+        "one_input_per_statement",
+        "likelihoods.csv", "row_id", "L379", "row L379 column role", "states the same as L068", {"role": "input"}),
+    "two inputs that cut across each other": Breach(
+        "inputs_on_one_observable_nest",
+        "likelihoods.csv", "row_id", "L144", "row L144 column when", "cuts across L142", {"when": "<=1", "when_not": ">1"}),
+    "a constant that is missing": Breach(
+        "constants_are_complete",
+        "model.csv", "id", "interval_z", "model.csv row interval_z", "is missing", {"id": "interval"}),
+    "a constant outside its limits": Breach(
+        "constants_are_complete",
+        "model.csv", "id", "lr_pos_cap", "row lr_pos_cap column value", "outside its limits", {"value": "80"}),
+    "a red flag on an unknown finding": Breach(
+        "red_flags_point_at_known_things",
+        "red_flags.json", "id", "fever", "row fever column when", "no finding 'chills'",
+        {"when": {"any": [{"finding": "chills", "is": "true"}]}}),
+    "a red flag no answer can raise": Breach(
+        "red_flags_point_at_known_things",
+        "red_flags.json", "id", "severe_unrelenting_pain", "row severe_unrelenting_pain column when", "true of no answer",
+        {"when": {"finding": "pain_intensity", "is": ">10"}}),
+    "a weak flag that claims an emergency": Breach(
+        "red_flags_point_at_known_things",
+        "red_flags.json", "id", "cancer_history", "row cancer_history column urgency", "at most urgent",
+        {"urgency": "emergency"}),
+    "a red flag for an unknown condition": Breach(
+        "red_flags_point_at_known_things",
+        "red_flags.json", "id", "aaa", "red_flags.json row aaa column conditions", "no 'aorta'", {"conditions": ["aorta"]}),
+    "a referral for nothing": Breach(
+        "referrals_cover_what_they_must",
+        "plans.json", "id", "rheumatologist", "row rheumatologist column applies_to", "no 'pattern:joint'",
+        {"applies_to": ["pattern:joint"]}),
+    "a pattern without a next step": Breach(
+        "referrals_cover_what_they_must",
+        "plans.json", "id", "physiotherapist-sij", "plans.json row pattern:sij", "no referral applies",
+        {"applies_to": ["pattern:spine"]}),
+    "a referral of unknown urgency": Breach(
+        "referrals_cover_what_they_must",
+        "plans.json", "id", "rheumatologist", "row rheumatologist column urgency", "one of the four", {"urgency": "whenever"}),
+    "a claim carried by an unknown row": Breach(
+        "claims_are_carried",
+        "claims.csv", "claim_id", "K13", "claims.csv row K13 column rows", "no 'L999'", {"rows": "L999"}),
+    "a claim put off that must be represented": Breach(
+        "claims_are_carried",
+        "claims.csv", "claim_id", "K06", "claims.csv row K06 column status", "is represented", {"status": "later"}),
+    "a claim that nothing carries": Breach(
+        "claims_are_carried",
+        "claims.csv", "claim_id", "K35", "claims.csv row K35 column findings", "nothing that carries",
+        {"findings": "", "conditions": "", "rules": "", "rows": ""}),
+    "a controversy about an unknown finding": Breach(
+        "claims_are_carried",
+        "controversies.csv", "finding_id", "kemp", "controversies.csv row kemps", "no such finding", {"finding_id": "kemps"}),
+}
+
+
+@pytest.mark.parametrize("breach", BREACHES.values(), ids=BREACHES.keys())
+def test_a_breach_of_a_rule_stops_the_start_and_names_the_row(
+    breach: Breach, copied_tables: Path, edit: Callable[..., None]
+) -> None:
+    edit(breach.file, breach.key, breach.value, **breach.cells)
+    rule = next(rule for rule in RULES if rule.__name__ == breach.rule)
+    assert any(breach.said in fault.message for fault in rule(read_tables(copied_tables)[0]))
+    with pytest.raises(KnowledgeBaseError) as caught:
+        load_knowledge_base(copied_tables)
+    assert any(breach.where in fault.where and breach.said in fault.message for fault in caught.value.faults), [
+        f"{fault.where}: {fault.message}" for fault in caught.value.faults
+    ]
+
+
+def test_the_tables_as_they_are_break_no_rule(tables: Tables) -> None:
+    assert lint(tables) == ()
+
+
+def test_every_rule_has_a_breach_that_fires_it() -> None:
+    assert {breach.rule for breach in BREACHES.values()} == {rule.__name__ for rule in RULES}
+
+
+def codes(name: str) -> set[str]:
+    system = json.loads((TERMINOLOGY / f"{name}.json").read_text(encoding="utf-8"))
+    return {concept["code"] for concept in system["concept"]}
+
+
+def test_every_id_of_the_tables_has_a_code_and_every_code_a_row(knowledge: KnowledgeBase) -> None:
+    assert lint_codes(
+        knowledge,
+        findings=codes("finding"), conditions=codes("condition"), red_flags=codes("red-flag"), services=codes("service"),
+    ) == ()
+
+
+def test_an_id_without_a_code_and_a_code_without_a_row_are_named(knowledge: KnowledgeBase) -> None:
+    faults = lint_codes(
+        knowledge,
+        findings=(codes("finding") - {"slr"}) | {"laser"}, conditions=codes("condition"),
+        red_flags=(rule.id for rule in knowledge.red_flags), services=codes("service") - {"ref-rheumatologist"},
+    )
+    assert [fault.where for fault in faults] == [
+        "findings.csv row slr", "findings.csv row laser", "plans.json row rheumatologist",
+    ]

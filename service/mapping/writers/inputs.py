@@ -19,6 +19,7 @@ def input_extensions(assessment: Assessment, reading: Reading, vocabulary: Vocab
     without_effect = set(assessment.without_effect)
     ignored, warning = vocabulary.structure("ignored-input"), vocabulary.structure("warning")
     extensions = [_used(one, several, one.finding_id in without_effect, vocabulary) for one in reading.used]
+    extensions += _derived(assessment, reading, vocabulary)
     extensions += [
         nested(
             ignored,
@@ -60,9 +61,30 @@ def _used(one: UsedAnswer, several: bool, without_effect: bool, vocabulary: Voca
     return nested(vocabulary.structure("used-finding"), *parts)
 
 
+def _derived(assessment: Assessment, reading: Reading, vocabulary: Vocabulary) -> list[Extension]:
+    """Counts worked out from their parts (positive sacroiliac tests): nobody answered them, yet they are weighed."""
+    answered = [one.finding_id for one in reading.used if one.value is not None]
+    derived: list[Extension] = []
+    for one in assessment.spine_versus_hip.contributions:
+        cluster = vocabulary.knowledge.clusters.get(one.finding_id, ())
+        if cluster and one.finding_id not in answered:
+            derived.append(
+                nested(
+                    vocabulary.structure("used-finding"),
+                    part("finding", "valueCoding", vocabulary.coding("finding", one.finding_id)),
+                    part("value", *vocabulary.value(one.value)),
+                    *(part("derived-from", "valueCode", finding_id) for finding_id in cluster if finding_id in answered),
+                )
+            )
+    return derived
+
+
 def missing(assessment: Assessment, reading: Reading, vocabulary: Vocabulary) -> list[str]:
-    """Ids of the findings nobody answered, the most informative first, the others in the order of the form."""
-    answered = {answer.finding_id for answer in reading.case.answers}
+    """Ids of the findings without a known answer, the most informative first, the others in the order of the form."""
+    answered = {answer.finding_id for answer in reading.case.answers} | set(assessment.used)
+    for count, parts_of_it in vocabulary.knowledge.clusters.items():
+        if count in answered:  # given the count, its parts would tell nothing more
+            answered.update(parts_of_it)
     if reading.case.age_years is not None:
         answered.add("age_band")
     if reading.case.sex is not None:

@@ -207,7 +207,7 @@ class Vocabulary:
         return self._row_sources[row_id]
 
     def citation(self, source_id: str) -> Concept:
-        """The RelatedArtifact of a source: authors, journal and year as far as known, with the address of its DOI or PubMed number."""
+        """The RelatedArtifact of a source: as cited in full, and a link where a DOI or PubMed number is known."""
         source = self.knowledge.citations[source_id]
         artifact = {"type": "citation", "citation": clean(source.text)}
         if source.doi:

@@ -43,6 +43,7 @@ class Element:
     """One element of a type. `type` is a primitive's name, the name of a structure, or ``Resource`` for any resource.
 
     `choice` is the stem of a choice of types (``value`` for value[x]); `targets` the types a Reference may name, empty for any.
+    `extensible`: a primitive that may have a ``_name`` beside it, which ids, Extension.url and Narrative.div may not.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Element:
     choice: str = ""
     targets: frozenset[str] = frozenset()
     binding: Binding | None = None
+    extensible: bool = False
 
     @property
     def primitive(self) -> bool:
@@ -134,6 +136,7 @@ def _written(row: tuple[str, str]) -> Element:
     return Element(
         name, kind.rstrip("*!"), many="*" in kind, required="!" in kind, choice=choice,
         targets=frozenset(word for word in rest if not word.startswith("choice:")),
+        extensible=kind.rstrip("*!") in _primitive_names(),
     )
 
 
@@ -154,6 +157,7 @@ def _model(name: str) -> Any:
 
 def _read(model: Any) -> Iterator[Element]:
     """The elements of a model class, in the model's order."""
+    names = {field.alias for field in model.model_fields.values()}
     for field in model.model_fields.values():
         facts = field.json_schema_extra or {}
         name = field.alias
@@ -165,7 +169,7 @@ def _read(model: Any) -> Iterator[Element]:
         yield Element(
             name, kind, many=_repeats(field.annotation),
             required=bool(facts["one_of_many_required"] if choice else field.is_required() or facts.get("element_required")),
-            choice=choice, targets=targets,
+            choice=choice, targets=targets, extensible=f"_{name}" in names,
         )
 
 

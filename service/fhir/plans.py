@@ -32,7 +32,7 @@ class Plan:
 
     structure: Structure
     visitors: Mapping[str, Visitor]
-    primitives: Mapping[str, Element]
+    extensible: Mapping[str, Element]
     required: tuple[str, ...]
     choices: tuple[tuple[str, bool], ...]
     stems: Mapping[str, str]
@@ -54,7 +54,7 @@ def plan(name: str, answer: bool = False) -> Plan:
         prefix + element.name: element.choice for element in found.elements.values() if element.choice for prefix in ("", "_")
     }
     return Plan(
-        found, visitors, {element.name: element for element in found.elements.values() if element.primitive},
+        found, visitors, {element.name: element for element in found.elements.values() if element.extensible},
         tuple(element.name for element in found.required), tuple(choices.items()), stems, invariants().get(name, ()),
     )
 

@@ -135,7 +135,7 @@ def _is_url(value: Any) -> bool:
 
 def primitives() -> Mapping[str, Primitive]:
     """Every R4 primitive type by name."""
-    text = "a string of at least one character, without control characters"
+    text = "text of at least one character and at most 1048576, without control characters"
     moment = "Dates exist in the calendar; a time has seconds and a zone, and 24:00 is not used"
     known = (
         Primitive("boolean", "true or false", lambda value: type(value) is bool, "true or false, without quotes",
@@ -156,11 +156,11 @@ def primitives() -> Mapping[str, Primitive]:
                   "Write the code without white space around it."),
         Primitive("id", "string", _matches(_ID), "1 to 64 letters, digits, hyphens and dots",
                   "Shorten the id or replace the other characters."),
-        Primitive("uri", "string", _matches(_URI), "a URI without white space",
+        Primitive("uri", "string", _matches(_URI), "an address or name without white space",
                   "Encode white space as %20 or leave the element out."),
-        Primitive("canonical", "string", _matches(_URI), "a canonical URL without white space, with |version if wanted",
+        Primitive("canonical", "string", _matches(_URI), "an address without white space, with |version if wanted",
                   "Write the canonical URL without white space."),
-        Primitive("url", "string", _is_url, "a URL without white space, absolute with a host or relative",
+        Primitive("url", "string", _is_url, "an address without white space, absolute with a host or relative",
                   "Write a complete URL."),
         Primitive("oid", "string", _matches(_OID), "urn:oid: and the dotted numbers", "Write urn:oid: before the numbers."),
         Primitive("uuid", "string", _matches(_UUID), "urn:uuid: and 32 lower-case hexadecimal digits in groups of 8-4-4-4-12",

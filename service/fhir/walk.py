@@ -150,8 +150,8 @@ class Walk:
             visit = visitors.get(name)
             if visit is not None:
                 visit(self, value, node, where)
-            elif name[:1] == "_" and name[1:] in planned.primitives:
-                self._sibling(planned.primitives[name[1:]], value, node, where)
+            elif name[:1] == "_" and name[1:] in planned.extensible:
+                self._sibling(planned.extensible[name[1:]], value, node, where)
             else:
                 self.faults.append(wording.unknown_element(name, planned.structure, where))
         for name in planned.required:

@@ -20,8 +20,9 @@ TYPES_SPEC = "http://hl7.org/fhir/R4/resourcelist.html"
 
 Where = tuple[Any, Any]  # (where of the parent or None, member name or index); linked, because most paths are never written out
 
-_PLAIN = re.compile(r"[A-Za-z0-9-]{1,40}")
-_MEMBER = re.compile(r"[A-Za-z0-9_\[\]-]{1,60}")
+_CODE = re.compile(r"[a-z][a-z0-9-]{0,39}")  # as the codes of required bindings look: no capitals, so no names, and no dates
+_TYPE = re.compile(r"[A-Z][A-Za-z]{1,39}")
+_MEMBER = re.compile(r"_?[A-Za-z][A-Za-z0-9_]{0,59}")
 _MOST_CODES = 40
 
 
@@ -37,9 +38,9 @@ def path(where: Where | None) -> str:
     return "".join(reversed(parts)).replace("._", ".")
 
 
-def plain(value: object) -> str:
-    """The value in quotes with a leading space if it is as short and plain as a code, else nothing."""
-    return f" '{value}'" if type(value) is str and _PLAIN.fullmatch(value) else ""
+def _quoted(value: object, pattern: re.Pattern[str]) -> str:
+    """The value in quotes after a space if it looks like a code or type, else nothing."""
+    return f" '{value}'" if type(value) is str and pattern.fullmatch(value) else ""
 
 
 def unknown_type(value: object, where: Where | None) -> Fault:
@@ -47,7 +48,7 @@ def unknown_type(value: object, where: Where | None) -> Fault:
     if value is None:
         return Fault("structure", "The resource has no resourceType.", path(where), rule, "Add resourceType as the first member.",
                      spec=JSON_SPEC)
-    return Fault("structure", f"The resource type{plain(value)} is unknown in FHIR R4.", path(where), rule,
+    return Fault("structure", f"The resource type{_quoted(value, _TYPE)} is unknown in FHIR R4.", path(where), rule,
                  "Correct resourceType; names are case-sensitive.", spec=TYPES_SPEC)
 
 
@@ -150,7 +151,7 @@ def _a(noun: str) -> str:
 def illegal_code(value: object, binding: Binding, where: Where) -> Fault:
     listed = ", ".join(binding.codes[:_MOST_CODES]) + (", ..." if len(binding.codes) > _MOST_CODES else "")
     systems = "" if value else f" of {' or '.join(binding.systems)}"
-    return Fault("code-invalid", f"The code{plain(value)} is not one of those that are allowed here.", path(where),
+    return Fault("code-invalid", f"The code{_quoted(value, _CODE)} is not one of those that are allowed here.", path(where),
                  f"Allowed are the codes{systems}: {listed}.", "Use one of these codes, in this spelling.",
                  spec=f"http://hl7.org/fhir/R4/valueset-{binding.value_set}.html")
 

@@ -27,7 +27,7 @@ def assess(client: FlaskClient, body: bytes | Resource) -> TestResponse:
 
 
 def issues_of(response: TestResponse, *statuses: int) -> list[Resource]:
-    assert response.status_code in statuses, response.text
+    assert response.status_code in statuses, response.text[:500]
     assert response.content_type == "application/fhir+json; charset=utf-8"
     body = json.loads(response.data)
     assert body["resourceType"] == "OperationOutcome"
@@ -141,12 +141,64 @@ def test_R18_three_faults_are_three_issues_in_a_stable_order(client: FlaskClient
     }
 
 
+OBSERVATION: Resource = {
+    "resourceType": "Observation",
+    "status": "final",
+    "code": {"coding": [{"system": "https://hipspine.example/fhir/CodeSystem/finding", "code": "pain_groin"}]},
+    "subject": {"reference": "Patient/1"},
+    "valueCodeableConcept": {"coding": [{"system": "https://hipspine.example/fhir/CodeSystem/answer", "code": "present"}]},
+}
+RESPONSE: Resource = {"resourceType": "QuestionnaireResponse", "status": "in-progress", "subject": {"reference": "Patient/1"}}
+NESTED = {"linkId": "a", "answer": [{"valueString": "x"}], "item": [{"linkId": "b"}]}
+
+# Row of the requirements -> the change that breaks a good resource, the status, the issue code, the place, a word of the repair.
+ROWS: dict[str, tuple[Resource, int, str, str, str]] = {
+    "R16 code": ({**OBSERVATION, "code": ...}, 422, "required", "Observation.code", "code"),
+    "R20 obs-6": ({**OBSERVATION, "dataAbsentReason": {"text": "x"}}, 422, "invariant", "Observation", "obs-6"),
+    "R20 obs-7": (
+        {**OBSERVATION, "component": [{"code": OBSERVATION["code"], "valueString": "x"}]},
+        422,
+        "invariant",
+        "Observation",
+        "obs-7",
+    ),
+    "R20 obs-3": (
+        {**OBSERVATION, "referenceRange": [{"appliesTo": [{"text": "x"}]}]},
+        422,
+        "invariant",
+        "Observation.referenceRange[0]",
+        "obs-3",
+    ),
+    "R21 qrs-1": ({**RESPONSE, "item": [NESTED]}, 422, "invariant", "QuestionnaireResponse.item[0]", "qrs-1"),
+    "R22 response": ({**RESPONSE, "status": "complete"}, 422, "code-invalid", "QuestionnaireResponse.status", "completed"),
+    "R22 observation": ({**OBSERVATION, "status": "done"}, 422, "code-invalid", "Observation.status", "final"),
+    "R22 bundle": ({"resourceType": "Bundle", "type": "bundle"}, 422, "code-invalid", "Bundle.type", "collection"),
+    "R23 R5 element": ({**OBSERVATION, "triggeredBy": [{"type": "reflex"}]}, 400, "structure", "Observation.triggeredBy", "R4"),
+    "R24 empty array": ({**OBSERVATION, "note": []}, 400, "structure", "Observation.note", "Leave the element out"),
+    "R24 null": ({**OBSERVATION, "note": None}, 400, "structure", "Observation.note", "Leave the element out"),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_R16_to_R24_a_broken_rule_is_named_with_its_place(client: FlaskClient, name: str) -> None:
+    resource, status, code, place, word = ROWS[name]
+    body = {key: value for key, value in resource.items() if value is not ...}
+    issues = issues_of(assess(client, body), status)
+    assert [(issue["code"], issue["expression"]) for issue in issues] == [(code, [place])]
+    assert word in issues[0]["diagnostics"]
+
+
 REFUSED: dict[str, Callable[[Resource], Resource]] = {
     "no subject": lambda case: {key: value for key, value in case.items() if key != "subject"},
     "unknown item": lambda case: {**case, "item": [{"linkId": "Aloysius", "answer": [{"valueString": "Quimby"}]}]},
     "unknown element": lambda case: {**case, "Aloysius": "Quimby"},
-    "bad status": lambda case: {**case, "status": "Aloysius"},
-    "bad date": lambda case: {**case, "authored": "Quimby"},
+    "bad status": lambda case: {**case, "status": "Aloysius Quimby, born 1951"},
+    "bad date": lambda case: {**case, "authored": "Aloysius Quimby, born 1951"},
+    "bad answer": lambda case: {**case, "item": [{"linkId": "pain_groin", "answer": [{"valueString": "Aloysius Quimby"}]}]},
+    "bad code": lambda case: {
+        **case,
+        "item": [{"linkId": "pain_groin", "answer": [{"valueCoding": {"code": "Aloysius Quimby", "display": "Quimby"}}]}],
+    },
     "bad type": lambda case: {**case, "resourceType": "Patient", "name": [{"family": "Quimby"}]},
 }
 

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from service.fhir import r4
 from service.fhir.resource_types import RESOURCE_TYPES
 
 FHIR_JSON = "application/fhir+json"
@@ -353,3 +354,14 @@ def test_findings_are_assessed_at_every_form_for_every_listed_body_type(
 ) -> None:
     for content_type in (FHIR_JSON, "application/json", "application/json+fhir", "application/json; charset=utf-8"):
         assert post(client, "/fhir/$assess", respond(pain_groin="present"), content_type=content_type).status_code == 200
+
+
+def test_everything_published_is_valid_r4(client: FlaskClient) -> None:
+    """By our own complete check, the statement and the search Bundles too."""
+    answers = [client.get("/fhir/metadata")]
+    answers += [
+        client.get(f"/fhir/{offered.name}?bogus=1") for offered in RESOURCE_TYPES if "search-type" in offered.interactions
+    ]
+    for answer in answers:
+        parsed = r4.parse(answer.data, limits=r4.Limits())
+        assert parsed.resource["resourceType"] in ("CapabilityStatement", "Bundle")

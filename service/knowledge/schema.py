@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, fields
 
-from service.engine.model import URGENCY_ORDER, Test
+from service.engine.model import URGENCY_ORDER
+from service.knowledge.cells import Expression, Items, Number, Statement, Text, Word, YesNo, ratio, share
 
 REGIONS = ("spine", "hip", "sij", "peripheral-nerve", "pelvis", "serious", "both", "other")
 SOURCE_KINDS = ("seen", "recalled", "expert")
@@ -36,155 +37,6 @@ class Tables:
     claims: tuple[Row, ...]
     red_flags: tuple[Row, ...]
     plans: tuple[Row, ...]
-
-
-# --- cells -------------------------------------------------------------------------------------------------------
-
-
-class Text(fields.Field[str]):
-    """A cell of text; `empty` says whether it may be blank."""
-
-    def __init__(self, *, empty: bool = False) -> None:
-        super().__init__(required=True)
-        self.empty = empty
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if not isinstance(value, str):
-            raise ValidationError("must be text")
-        if value != value.strip():
-            raise ValidationError("must not begin or end with a space")
-        if not value and not self.empty:
-            raise ValidationError("must not be empty")
-        return value
-
-
-class Word(fields.Field[str]):
-    """A cell that holds one of a few words."""
-
-    def __init__(self, *words: str) -> None:
-        super().__init__(required=True)
-        self.words = frozenset(words)
-        self.listed = ", ".join(word or "(empty)" for word in words)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if value not in self.words:
-            raise ValidationError(f"must be one of {self.listed}")
-        return str(value)
-
-
-class YesNo(fields.Field[bool]):
-    """``yes`` or ``no``."""
-
-    def __init__(self) -> None:
-        super().__init__(required=True)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if value not in ("yes", "no"):
-            raise ValidationError("must be yes or no")
-        return bool(value == "yes")
-
-
-class Number(fields.Field[float | None]):
-    """A number between two bounds, or None for an empty cell where `empty` allows it."""
-
-    def __init__(self, least: float, most: float, *, empty: bool = False) -> None:
-        super().__init__(required=True)
-        self.least, self.most, self.empty = least, most, empty
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float | None:
-        if value == "":
-            if self.empty:
-                return None
-            raise ValidationError("must not be empty")
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise ValidationError("must be a number") from None
-        if not self.least <= number <= self.most:
-            raise ValidationError(f"must lie between {self.least:g} and {self.most:g}")
-        return number
-
-
-class Items(fields.Field[tuple[str, ...]]):
-    """A cell with several values, parted by `separator`."""
-
-    def __init__(self, separator: str = ";", *, empty: bool = True) -> None:
-        super().__init__(required=True)
-        self.separator, self.empty = separator, empty
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        items = tuple(value) if isinstance(value, list) else tuple(value.split(self.separator)) if value else ()
-        if not items and not self.empty:
-            raise ValidationError("must not be empty")
-        if not all(isinstance(item, str) and item and item == item.strip() for item in items):
-            raise ValidationError("holds an empty value or a stray space")
-        if len(set(items)) != len(items):
-            raise ValidationError("names a value twice")
-        return items
-
-
-class Statement(fields.Field[Test | None]):
-    """A statement about one answer, or None for an empty cell where `empty` allows it."""
-
-    def __init__(self, *, empty: bool = False) -> None:
-        super().__init__(required=True)
-        self.empty = empty
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Test | None:
-        if value == "" and self.empty:
-            return None
-        try:
-            return Test.parse(value)
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-
-class Expression(fields.Field[Mapping[str, Any]]):
-    """A nested rule: finding and test, age and test, sex, or ``all`` / ``any`` of a list of rules."""
-
-    def __init__(self) -> None:
-        super().__init__(required=True)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:
-        self._look(value)
-        return dict(value)
-
-    def _look(self, value: Any) -> None:
-        if not isinstance(value, dict):
-            raise ValidationError("a rule must be an object")
-        keys = frozenset(value)
-        if keys in (frozenset({"all"}), frozenset({"any"})):
-            (parts,) = value.values()
-            if not isinstance(parts, list) or not parts:
-                raise ValidationError("all and any need a list with at least one rule")
-            for part in parts:
-                self._look(part)
-        elif keys == frozenset({"finding", "is"}):
-            self._parse(value["is"])
-        elif keys == frozenset({"age"}):
-            self._parse(value["age"])
-        elif keys == frozenset({"sex"}):
-            if value["sex"] not in ("female", "male"):
-                raise ValidationError("sex must be female or male")
-        else:
-            raise ValidationError(f"not a rule: {', '.join(sorted(keys)) or 'empty object'}")
-
-    @staticmethod
-    def _parse(text: Any) -> None:
-        try:
-            Test.parse(str(text))
-        except ValueError as error:
-            raise ValidationError(str(error)) from None
-
-
-def share(*, empty: bool = False) -> Number:
-    """A fraction 0..1."""
-    return Number(0.0, 1.0, empty=empty)
-
-
-def ratio() -> Number:
-    """A likelihood ratio as printed; 0 stands for a zero cell."""
-    return Number(0.0, 1000.0, empty=True)
 
 
 # --- tables ------------------------------------------------------------------------------------------------------

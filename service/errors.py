@@ -13,6 +13,7 @@ from typing import Literal
 FaultKind = Literal[
     "structure",      # not JSON, or not the shape the standard prescribes
     "value",          # right place, wrong content
+    "invalid",        # the content fits no question or element it could belong to
     "required",       # something is missing
     "invariant",      # a rule between elements is broken
     "code-invalid",   # a code outside its list

@@ -13,6 +13,8 @@ from service.engine.model import Assessment, KnowledgeBase
 from service.errors import Fault
 from service.fhir.terminology import Terminology
 from service.mapping.case import read_submission
+from service.mapping.form import Form
+from service.mapping.readers.form_choice import own_form
 from service.mapping.reading import Reading, ReadingContext
 from service.mapping.writers.risk_assessment import WritingContext, write_risk_assessment
 from service.mapping.writers.texts import load_texts
@@ -37,6 +39,10 @@ class Parts:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     language: str = "en"
+
+    @cached_property
+    def form(self) -> Form:
+        return own_form(self.questionnaire, self.knowledge, self.terminology)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -67,6 +73,7 @@ def assess_subject(resource: Resource, *, parts: Parts, warnings: Iterable[Fault
             questionnaire=parts.questionnaire,
             assessed_at=assessed_at,
             base_url=parts.base_url,
+            form=parts.form,
         ),
     )
     reading = replace(reading, warnings=(*warnings, *reading.warnings))

@@ -6,7 +6,7 @@ single conditions apart best counts in full; the others count as shared. A clust
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.engine.model import Answer, Case, Finding, Observable
@@ -39,7 +39,7 @@ class Evidence:
 
 def observe(case: Case, network: Network) -> Evidence:
     """What counts of a case. KeyError if an answer is to a finding that the tables do not have."""
-    answers, clusters = with_clusters(case.answers, network.knowledge.clusters)
+    answers, clusters = with_clusters(case.answers, network)
     by_finding = {answer.finding_id: answer for answer in answers}
     for finding_id in by_finding:
         network.findings[finding_id]
@@ -106,26 +106,29 @@ def _level_within(observable: Observable, answer: Answer, finding: Finding) -> i
     return None
 
 
-def with_clusters(
-    answers: Sequence[Answer], clusters: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
+def with_clusters(answers: Sequence[Answer], network: Network) -> tuple[tuple[Answer, ...], tuple[str, ...]]:
     """The answers with each cluster (a count of positive parts) in the place of its parts, where that is decided.
 
     All parts answered, or three of them positive: the count is derived and replaces the parts and any count given.
-    Else a given count replaces the parts. Else the parts stand for themselves. Returns also the derived clusters' ids.
+    Else a given count that shows a level replaces the parts. Else the parts stand for themselves. Returns also the ids of
+    the derived clusters.
     """
     derived = []
-    for cluster_id, parts in clusters.items():
+    for cluster_id, parts in network.knowledge.clusters.items():
         given = {answer.finding_id: answer for answer in answers if answer.finding_id in parts}
-        positive = sum(answer.value is True for answer in given.values())
-        counted = next((answer for answer in answers if answer.finding_id == cluster_id), None)
         if not given:
             continue
+        positive = sum(answer.value is True for answer in given.values())
+        counted = next((answer for answer in answers if answer.finding_id == cluster_id), None)
         if len(given) == len(parts) or positive >= CLUSTER_DECIDED:
-            side = next(iter(given.values())).side
-            counted = Answer(cluster_id, float(positive), side=side)
+            counted = Answer(cluster_id, float(positive), side=next(iter(given.values())).side)
             derived.append(cluster_id)
-        if counted is not None:
+        if counted is not None and _shows_a_level(counted, network):
             kept = [answer for answer in answers if answer.finding_id not in (*parts, cluster_id)]
             answers = (*kept, counted)
     return tuple(answers), tuple(derived)
+
+
+def _shows_a_level(answer: Answer, network: Network) -> bool:
+    finding = network.findings[answer.finding_id]
+    return any(level_of(item, answer, finding) is not None for item in network.by_finding.get(answer.finding_id, ()))

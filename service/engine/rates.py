@@ -94,12 +94,14 @@ def statement_rate(use: RowUse, figures: Figures, *, compared_with: float, backg
     of our conditions; the caps are relative to the latter.
     """
     weight = use.weight
-    if figures.lr_pos and figures.lr_neg:
-        rate = expit(logit(compared_with) + weight * (math.log(figures.lr_pos) - math.log(figures.lr_neg)))
+    # A negative ratio of 0 is an empty cell of a small table, not a proof of absence: the cap stands in for it.
+    lr_neg = use.lr_neg_cap if figures.lr_neg == 0.0 else figures.lr_neg
+    if figures.lr_pos and lr_neg:
+        rate = expit(logit(compared_with) + weight * (math.log(figures.lr_pos) - math.log(lr_neg)))
     elif figures.lr_pos:
         rate = min(compared_with * figures.lr_pos**weight, use.most_likely)
-    elif figures.lr_neg:
-        rate = 1.0 - min((1.0 - compared_with) * figures.lr_neg**weight, use.most_likely)
+    elif lr_neg:
+        rate = 1.0 - min((1.0 - compared_with) * lr_neg**weight, use.most_likely)
     elif figures.sensitivity is not None:
         sensitivity = min(max(figures.sensitivity, LEAST_SENSITIVITY), 1.0 - LEAST_SENSITIVITY)
         rate = expit(logit(background) + weight * (logit(sensitivity) - logit(background)))

@@ -401,7 +401,8 @@ class PlainEngine:
         positive = sum(value is True for value in known)
         if len(known) == len(SIJ_PARTS) or positive >= 3:
             answers["sij_count"] = positive
-        if "sij_count" in answers:
+        # A count between two levels (2.5) says nothing, so it must not silence the parts either.
+        if "sij_count" in answers and self.observables["sij_count"].level_of(answers["sij_count"]) is not None:
             for part in SIJ_PARTS:
                 answers.pop(part, None)
         levels = {}

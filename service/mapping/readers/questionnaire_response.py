@@ -17,7 +17,7 @@ from service.mapping.references import ReferenceIndex
 UNFINISHED = ("in-progress", "stopped")
 
 # The issue type R4 prescribes for a linkId that is not in the form; to be listed among the kinds of fault.
-_INVALID: FaultKind = "invalid"  # type: ignore[assignment]
+_INVALID: FaultKind = "invalid"
 
 
 def read_questionnaire_response(held: Held, index: ReferenceIndex, context: ReadingContext, notebook: Notebook) -> None:

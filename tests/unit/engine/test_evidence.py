@@ -66,6 +66,12 @@ def test_a_given_count_takes_the_place_of_some_parts(network):
     assert [item.observable.id for item in observed] == ["count"]
 
 
+def test_a_count_that_shows_no_level_leaves_the_parts_alone(network):
+    observed = observe(case(count=0.5, thrust=True), network)
+    assert [item.observable.id for item in observed.observations] == ["thrust"]
+    assert observed.without_effect == ("count",)
+
+
 def test_some_parts_without_a_count_stand_for_themselves(network):
     observed = observe(case(thrust=True, press=False), network).observations
     assert [item.observable.id for item in observed] == ["thrust", "press"]

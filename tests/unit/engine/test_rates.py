@@ -50,6 +50,12 @@ def test_no_single_finding_passes_the_caps():
     assert 1 - high == pytest.approx(0.15 * 0.5)
 
 
+def test_the_cap_stands_in_for_a_negative_ratio_of_zero():
+    zero = rate(row("L1", "slr", "disc", lr_pos=2.0, lr_neg=0.0))
+    capped = rate(row("L1", "slr", "disc", lr_pos=2.0, lr_neg=0.15))
+    assert zero == pytest.approx(capped)
+
+
 def test_own_rows_win_over_group_rows_and_the_narrowest_group_wins():
     own = row("L1", "slr", "disc", lr_pos=3.0)
     narrow = row("L2", "slr", "group:spine", lr_pos=2.0)

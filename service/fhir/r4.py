@@ -18,7 +18,7 @@ from service.fhir import wording
 from service.fhir.elements import resource_types
 from service.fhir.json_text import Limits, read_json
 from service.fhir.plans import prepare
-from service.fhir.walk import Walk
+from service.fhir.walk import EnoughFaults, Walk
 
 __all__ = ["Limits", "Parsed", "Verdict", "check", "parse", "serialise", "warm"]
 
@@ -83,9 +83,13 @@ def warm(types: Iterable[str]) -> None:
 
 def _walked(resource: Any) -> tuple[Verdict, list[tuple[dict[str, Any], str, int | Decimal]]]:
     state = Walk()
-    state.resource(resource, None)
-    faults = tuple(fault for fault in state.faults if fault.severity == "error")
-    warnings = tuple(fault for fault in state.faults if fault.severity != "error")
+    found: list[Fault] = state.faults
+    try:
+        state.resource(resource, None)
+    except EnoughFaults:
+        found = [*state.faults, wording.more_faults(len(state.faults))]
+    faults = tuple(fault for fault in found if fault.severity == "error")
+    warnings = tuple(fault for fault in found if fault.severity != "error")
     return Verdict(faults, warnings), state.conversions
 
 

@@ -23,6 +23,7 @@ from service.fhir.references import Target, read_reference
 from service.fhir.rules import Invariant, Node
 from service.fhir.wording import Where
 
+MOST_FAULTS = 500  # in one answer; beyond, nobody reads them and making them costs more than reading the body
 DEEPEST = 200  # levels of the walk itself, for resources that did not come through the parser's own limit
 
 
@@ -38,13 +39,24 @@ class Scope:
     local: list[tuple[str, Where, frozenset[str]]] = field(default_factory=list)  # id, where, allowed types
 
 
+class EnoughFaults(Exception):
+    """Raised inside a walk that has found as many faults as one answer holds."""
+
+
+class _Faults(list[Fault]):
+    def append(self, fault: Fault) -> None:
+        if len(self) >= MOST_FAULTS:
+            raise EnoughFaults
+        super().append(fault)
+
+
 class Walk:
     """The state of one pass. `faults` and `conversions` are its results."""
 
     __slots__ = ("addresses", "conversions", "depth", "faults", "scope")
 
     def __init__(self) -> None:
-        self.faults: list[Fault] = []
+        self.faults: list[Fault] = _Faults()
         self.conversions: list[tuple[dict[str, Any], str, int | Decimal]] = []
         self.depth = 0
         self.scope = Scope()

@@ -173,6 +173,11 @@ def unknown_target(where: Where) -> Fault:
                  spec="http://hl7.org/fhir/R4/references.html")
 
 
+def more_faults(count: int) -> Fault:
+    return Fault("too-costly", "There are more faults than are listed here.", "", f"One answer lists the first {count} faults.",
+                 "Mend these and send it again.")
+
+
 def number_as_text(where: Where) -> Fault:
     return Fault("value", "A number is written as text; it was read as the number.", path(where),
                  "Numbers are written without quotes.", "Leave out the quotes.", spec=JSON_SPEC, severity="warning")

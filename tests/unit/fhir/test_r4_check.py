@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -730,3 +731,38 @@ def test_bundles_of_observations_stay_ordered_by_place() -> None:
     for part in wrong["entry"]:
         part["resource"]["nonsense"] = 1
     assert [where for _, where in brief(wrong)] == [f"Bundle.entry[{index}].resource.nonsense" for index in range(4)]
+
+
+# --- hostile input ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {f"x{number}": 1 for number in range(50_000)},
+        {"note": [{}] * 50_000},
+        {"meta": {"profile": ["a b"] * 50_000}},
+    ],
+)
+def test_endless_faults_are_cut_off_and_said_to_be(elements: Resource) -> None:
+    faults = faults_of(small(**elements))
+    assert len(faults) == 501
+    assert faults[-1].message == "There are more faults than are listed here."
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"extension": [{"url": "http://a.b", "valueBase64Binary": ("QUJD" + " " * 20) * 2_000 + "!"}]},
+        {"extension": [{"url": "http://a.b", "valueUrl": "http://" + "a-" * 200_000 + "!"}]},
+        {"extension": [{"url": "http://a.b", "valueCode": "a " * 200_000}]},
+        {"subject": {"reference": "http://" + "a/" * 200_000}},
+        {"text": {"status": "generated", "div": f"<div {XMLNS}>" + "<b>" * 100_000 + "x" + "</b>" * 100_000 + "</div>"}},
+        {"text": {"status": "generated", "div": "<" * 300_000}},
+    ],
+)
+def test_no_pattern_takes_long_on_hostile_text(elements: Resource) -> None:
+    resource = small(**elements)
+    started = time.perf_counter()
+    check(resource)
+    assert time.perf_counter() - started < 1.0

@@ -2,86 +2,90 @@
 
 A setting is read from `HIPSPINE_<NAME>`; `HOST` and `PORT` are read under their bare names too, because platforms
 that start containers set those. Adding a setting is one field here and one regenerated table in README.
+
+Parsed by marshmallow, which is loaded for the knowledge tables anyway: a settings library on pydantic took a tenth of a
+second of every start.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from marshmallow import Schema, ValidationError
+from marshmallow import fields as parsers
+from marshmallow.validate import OneOf, Range, Regexp
 
 from service.errors import Fault, InvalidInput
 
 CANONICAL_BASE = "https://hipspine.example/fhir"
 PREFIX = "HIPSPINE_"
+_BARE = ("HOST", "PORT")
 _BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-def _help(text: str, default: Any, **more: Any) -> Any:
-    return Field(default=default, description=text, **more)
+def _setting(meaning: str, default: Any, parser: parsers.Field[Any]) -> Any:
+    return field(default=default, metadata={"help": meaning, "parser": parser})
 
 
-class Settings(BaseSettings):
+def _address() -> parsers.Field[Any]:
+    return parsers.String(validate=Regexp("https?://", error="must start with http:// or https://"))
+
+
+def _whole(low: int, high: int | None = None) -> parsers.Field[Any]:
+    return parsers.Integer(validate=Range(low, high))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
     """The settings of one process. Values given by name win over the environment, the environment over the defaults."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="ignore", env_ignore_empty=True, populate_by_name=True, frozen=True
-    )
-
-    host: str = _help(
+    host: str = _setting(
         "Address to listen on. Anything but a loopback address is reachable by others, and there is no authentication yet.",
         "127.0.0.1",
-        validation_alias=AliasChoices(f"{PREFIX}HOST", "HOST"),
+        parsers.String(),
     )
-    port: int = _help(
-        "Port to listen on; 0 takes a free one.", 8000, ge=0, le=65535, validation_alias=AliasChoices(f"{PREFIX}PORT", "PORT")
-    )
-    base_url: str = _help(
+    port: int = _setting("Port to listen on; 0 takes a free one.", 8000, _whole(0, 65535))
+    base_url: str = _setting(
         "Canonical base of our own code systems, questionnaire and profiles. Set it once per deployment that publishes its own.",
         CANONICAL_BASE,
+        _address(),
     )
-    public_url: str | None = _help(
-        "Address of the FHIR base as clients reach it, when a proxy changes it. Unset: taken from each request.", None
+    public_url: str | None = _setting(
+        "Address of the FHIR base as clients reach it, when a proxy changes it. Unset: taken from each request.",
+        None,
+        _address(),
     )
-    max_body_bytes: int = _help("Largest request body in bytes; a larger one is answered 413.", 5_000_000, ge=1_000)
-    max_depth: int = _help("Deepest nesting of JSON in a request; deeper is answered 400.", 64, ge=8, le=500)
-    max_header_bytes: int = _help("Largest request line plus headers in bytes; larger is answered 431.", 32_768, ge=1_024)
-    channel_timeout: int = _help(
-        "Seconds after which a connection is closed that is silent, or whose request is still arriving (waitress).", 30, ge=1
+    max_body_bytes: int = _setting("Largest request body in bytes; a larger one is answered 413.", 5_000_000, _whole(1_000))
+    max_depth: int = _setting("Deepest nesting of JSON in a request; deeper is answered 400.", 64, _whole(8, 500))
+    max_header_bytes: int = _setting(
+        "Largest request line plus headers in bytes; larger is answered 431.", 32_768, _whole(1_024)
     )
-    connection_limit: int = _help("Most connections open at once (waitress).", 900, ge=10)
-    threads: int = _help("Threads that work on requests, per process.", 4, ge=1, le=64)
-    drain_seconds: int = _help("Seconds that requests already received get to finish after SIGTERM or Ctrl-C.", 10, ge=0)
-    server: Literal["waitress", "granian"] = _help(
+    channel_timeout: int = _setting(
+        "Seconds after which a connection is closed that is silent, or whose request is still arriving (waitress).", 30, _whole(1)
+    )
+    connection_limit: int = _setting("Most connections open at once (waitress).", 900, _whole(10))
+    threads: int = _setting("Threads that work on requests, per process.", 4, _whole(1, 64))
+    drain_seconds: int = _setting("Seconds that requests already received get to finish after SIGTERM or Ctrl-C.", 10, _whole(0))
+    server: Literal["waitress", "granian"] = _setting(
         "WSGI server: `waitress`, one process, or `granian` (extra `granian`), several, behind a proxy that buffers bodies.",
         "waitress",
+        parsers.String(validate=OneOf(["waitress", "granian"])),
     )
-    workers: int = _help("Worker processes (granian).", 1, ge=1, le=64)
-    snomed: bool = _help(
+    workers: int = _setting("Worker processes (granian).", 1, _whole(1, 64))
+    snomed: bool = _setting(
         "Emit SNOMED CT codes beside our own. Turn off where the SNOMED CT licence does not reach; input is understood anyway.",
         True,
+        parsers.Boolean(),
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _help(
-        "Least level that is logged. No level logs patient data.", "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+        "Least level that is logged. No level logs patient data.",
+        "INFO",
+        parsers.String(validate=OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
     )
-
-    @field_validator("base_url", "public_url")
-    @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        if value is None or value == "":
-            return None
-        if not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        return value.rstrip("/")
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
 
     @property
     def loopback(self) -> bool:
@@ -96,13 +100,31 @@ class Settings(BaseSettings):
 
 def read_settings(**given: Any) -> Settings:
     """The settings of this process; InvalidInput that names every bad setting by its environment variable."""
+    raw = {**_from_environment(os.environ), **{name: value for name, value in given.items() if value is not None}}
+    schema = Schema.from_dict({item.name: item.metadata["parser"] for item in fields(Settings)})()
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        values = schema.load(raw)
     except ValidationError as error:
+        messages = error.normalized_messages()
         raise InvalidInput(
-            Fault("value", f"{part['msg']} (was {part['input']!r})", where=_variable(str(part["loc"][0] if part["loc"] else "")))
-            for part in error.errors()
+            Fault("value", f"{' '.join(text)} (was {raw[name]!r})", where=_variable(name)) for name, text in messages.items()
         ) from None
+    return Settings(**{name: _normal(name, value) for name, value in values.items()})
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the environment sets, by name; an empty variable counts as unset, a prefixed one outranks a bare one."""
+    found: dict[str, str] = {}
+    for item in fields(Settings):
+        names = [PREFIX + item.name.upper(), *([item.name.upper()] if item.name.upper() in _BARE else [])]
+        value = next((environment[name] for name in names if environment.get(name)), "")
+        if value:
+            found[item.name] = value.upper() if item.name == "log_level" else value
+    return found
+
+
+def _normal(name: str, value: Any) -> Any:
+    return value.rstrip("/") if name.endswith("_url") else value
 
 
 def limit_blas_threads() -> None:
@@ -117,11 +139,9 @@ def limit_blas_threads() -> None:
 
 def settings_rows() -> Iterator[tuple[str, str, str]]:
     """Variable, default and help of each setting, in the order of the class."""
-    for name, field in Settings.model_fields.items():
-        default = (
-            "" if field.default is None else str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
-        )
-        yield _variable(name), default, field.description or ""
+    for item in fields(Settings):
+        shown = "" if item.default is None else str(item.default)
+        yield _variable(item.name), shown.lower() if isinstance(item.default, bool) else shown, item.metadata["help"]
 
 
 def settings_table() -> str:
@@ -136,4 +156,4 @@ def settings_table() -> str:
 
 def _variable(name: str) -> str:
     bare = name.upper().removeprefix(PREFIX)
-    return bare if bare in ("HOST", "PORT") else PREFIX + bare
+    return bare if bare in _BARE else PREFIX + bare

@@ -1,4 +1,7 @@
-"""The structure of R4 types, read from the library's R4B models and corrected where R4 (4.0.1) differs.
+"""The structure of R4 types, taken from the library's R4B models and corrected where R4 (4.0.1) differs.
+
+The types an EHR sends are read from a table made of the models (`models.py`), so that a start does not wait for pydantic to
+build classes nobody runs; the others are read from the models themselves at their first use.
 
 fhir.resources has no R4 models any more. R4B differs from R4 in few places of the types an EHR sends, and `r4_tables/` lists
 every one: types R4 does not know (SubscriptionTopic, Citation ...), types only R4 has, elements and reference targets that came
@@ -12,21 +15,15 @@ The models are read, not run: validating a form of 60 answers through them takes
 from __future__ import annotations
 
 import json
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
-
-from fhir.resources.R4B import fhirtypes
 
 from service.fhir.primitives import primitives
 
 TABLES = Path(__file__).parent / "r4_tables"
-
-_RESOURCE = "Resource"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class Element:
 
     @property
     def primitive(self) -> bool:
-        return self.type in _primitive_names()
+        return self.type in primitive_names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +96,13 @@ def structure(name: str) -> Structure:
         elements = dict(base.elements)
         elements.update((element.name, element) for element in map(_written, own["elements"].items()))
         return _corrected(name, elements, is_resource=base.is_resource)
-    model = _model(name)
-    if model is None:
-        raise KeyError(name)
-    found = {element.name: element for element in _read(model)}
+    tabled = _table("models").get(name)
+    if tabled is not None:
+        found = {element.name: element for element in map(_written, tabled.items())}
+    else:
+        from service.fhir.models import model_elements  # pydantic and the models: not before they are needed
+
+        found = {element.name: element for element in model_elements(name)}
     return _corrected(name, found, is_resource=name in resource_types() or name in ("Resource", "DomainResource"))
 
 
@@ -128,91 +128,23 @@ def _corrected(name: str, elements: dict[str, Element], *, is_resource: bool) ->
 def _written(row: tuple[str, str]) -> Element:
     """An element as the tables write it.
 
-    The type, ``*`` if it repeats, ``!`` if it is required, then ``choice:stem`` or the types a Reference may name.
+    The type, ``*`` if it repeats, ``!`` if it is required, ``-`` for a primitive that no extension may go with; then
+    ``choice:stem`` or the types a Reference may name.
     """
     name, text = row
     kind, *rest = text.split()
+    plain = kind.rstrip("*!-")
     choice = next((word.removeprefix("choice:") for word in rest if word.startswith("choice:")), "")
     return Element(
-        name, kind.rstrip("*!"), many="*" in kind, required="!" in kind, choice=choice,
+        name, plain, many="*" in kind, required="!" in kind, choice=choice,
         targets=frozenset(word for word in rest if not word.startswith("choice:")),
-        extensible=kind.rstrip("*!") in _primitive_names(),
+        extensible=plain in primitive_names() and "-" not in kind,
     )
 
 
-# --- the models --------------------------------------------------------------------------------------------------
-
-
-def _model(name: str) -> Any:
-    """The model class of that name, or None. Imported on first use: 1 to 30 ms a module."""
-    annotation = getattr(fhirtypes, f"{name}Type", None)
-    path = getattr(annotation, "_model_klass", None)
-    if path is None:
-        return None
-    module, _, attribute = path.rpartition(".")
-    if not module.startswith("fhir."):
-        module = f"fhir.resources.R4B.{module.rpartition('.')[2]}"
-    return getattr(import_module(module), attribute)
-
-
-def _read(model: Any) -> Iterator[Element]:
-    """The elements of a model class, in the model's order."""
-    names = {field.alias for field in model.model_fields.values()}
-    for field in model.model_fields.values():
-        facts = field.json_schema_extra or {}
-        name = field.alias
-        if name is None or name.startswith("_") or name == "fhir_comments" or facts.get("element_property") is False:
-            continue
-        kind = _type_name(field.annotation, field.metadata)
-        choice = facts.get("one_of_many", "")
-        targets = frozenset(facts.get("enum_reference_types", ())) - {_RESOURCE}
-        yield Element(
-            name, kind, many=_repeats(field.annotation),
-            required=bool(facts["one_of_many_required"] if choice else field.is_required() or facts.get("element_required")),
-            choice=choice, targets=targets, extensible=f"_{name}" in names,
-        )
-
-
-def _repeats(annotation: Any) -> bool:
-    return typing.get_origin(annotation) is list or any(_repeats(part) for part in typing.get_args(annotation))
-
-
-def _type_name(annotation: Any, metadata: typing.Sequence[Any] = ()) -> str:
-    """The R4 name of what an annotation holds. The library marks some primitives in the field's metadata instead."""
-    for mark in metadata:
-        visit = getattr(type(mark), "__visit_name__", None)
-        if visit is not None:
-            return str(visit)
-    name = _annotation_names().get(annotation) if _hashable(annotation) else None
-    if name is not None:
-        return name
-    path = getattr(annotation, "_model_klass", None)
-    if path is not None:
-        return str(path).rpartition(".")[2]
-    for part in typing.get_args(annotation):
-        if part is not type(None) and (name := _type_name(part)):
-            return name
-    return ""
-
-
-def _hashable(annotation: Any) -> bool:
-    return getattr(type(annotation), "__hash__", None) is not None
-
-
 @cache
-def _annotation_names() -> Mapping[Any, str]:
-    return {
-        fhirtypes.BooleanType: "boolean", fhirtypes.StringType: "string", fhirtypes.Base64BinaryType: "base64Binary",
-        fhirtypes.CodeType: "code", fhirtypes.IdType: "id", fhirtypes.DecimalType: "decimal", fhirtypes.IntegerType: "integer",
-        fhirtypes.UnsignedIntType: "unsignedInt", fhirtypes.PositiveIntType: "positiveInt", fhirtypes.UriType: "uri",
-        fhirtypes.CanonicalType: "canonical", fhirtypes.OidType: "oid", fhirtypes.UuidType: "uuid", fhirtypes.UrlType: "url",
-        fhirtypes.MarkdownType: "markdown", fhirtypes.XhtmlType: "xhtml", fhirtypes.DateType: "date",
-        fhirtypes.DateTimeType: "dateTime", fhirtypes.InstantType: "instant", fhirtypes.TimeType: "time",
-    }
-
-
-@cache
-def _primitive_names() -> frozenset[str]:
+def primitive_names() -> frozenset[str]:
+    """The names of the primitive types."""
     return frozenset(primitives())
 
 

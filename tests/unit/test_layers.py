@@ -21,7 +21,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.mapping": ("service.engine", "service.fhir", "service.errors"),
     "service.assessment": ("service.engine", "service.mapping", "service.fhir", "service.errors"),
     "service.web": ("flask", "werkzeug", "marshmallow", "service.assessment", "service.fhir", "service.errors"),
-    "service.settings": ("pydantic", "pydantic_settings", "service.errors"),
+    "service.settings": ("marshmallow", "service.errors"),
     "service.resources": ("service.errors",),
     "service.logs": (),
 }

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import fhir.resources.R4B
@@ -15,6 +18,7 @@ from fhir.resources.R4B.resource import Resource as ResourceModel
 
 from service.fhir.elements import TABLES, resource_types, structure
 from service.fhir.invariants import invariants
+from service.fhir.models import table as models_table
 
 
 def table(name: str) -> dict[str, Any]:
@@ -155,3 +159,25 @@ def test_every_invariant_belongs_to_a_structure_and_names_a_rule_and_a_repair() 
         for rule in rules:
             assert rule.rule.endswith("."), rule.key
             assert rule.repair.endswith("."), rule.key
+
+
+def test_the_table_of_structures_says_what_the_installed_models_say() -> None:
+    """`python -m service.fhir.models` writes it anew."""
+    committed = json.loads((TABLES / "models.json").read_text(encoding="utf-8"))
+    assert models_table() == committed
+
+
+@pytest.mark.parametrize("name", ["MolecularSequence", "Basic"])
+def test_a_type_outside_the_table_is_read_from_the_models(name: str) -> None:
+    assert name not in json.loads((TABLES / "models.json").read_text(encoding="utf-8"))
+    assert "id" in structure(name).elements
+
+
+def test_the_everyday_types_are_checked_without_loading_the_models() -> None:
+    """What a start must not wait for: pydantic and the models."""
+    code = (
+        "import json, sys; from service.fhir import r4;"
+        "r4.check({'resourceType': 'Observation', 'status': 'final', 'code': {'text': 'x'}});"
+        "sys.exit('pydantic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[3]).returncode == 0

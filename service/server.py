@@ -68,6 +68,7 @@ class StrictChannel(HTTPChannel):
     parser_class = StrictParser
     error_task_class = OutcomeTask
 
+    close_when_flushed: bool
     arriving_since: float | None = None
     refused = False
     lingering_since: float | None = None

@@ -59,7 +59,7 @@ def command(seconds: float, rounds: int, repeats: int) -> None:
 
     service = build_service(read_settings())
     create_app(service=service)
-    body = json.dumps(answered_form(service.parts.questionnaire, ANSWERS)).encode()
+    body = json.dumps(answered_form(dict(service.parts.questionnaire), ANSWERS)).encode()
     stages = time_stages(service, body, repeats)
     total = [sum(run) for run in zip(*stages.values(), strict=True)]
     console.print(_stage_table(stages, total, len(body)))

@@ -87,7 +87,7 @@ def _answer(written: dict[str, Any], assessment: Assessment, vocabulary: Vocabul
     key = "answer-no-findings" if "no-findings" in codes else "answer-undecided" if codes else "answer"
     told = texts(key, pattern=_label(leader), percent=f"{_percent(leader)}%", low=f"{low}%", high=f"{high}%")
     parts: list[RenderableType] = [Padding(Text(told, style="bold yellow" if codes else "bold green"), (1, 0, 0, 0))]
-    parts += [Text(f"  {reason.message}", style="yellow") for reason in assessment.undecided]
+    parts += [Text(f"  {vocabulary.undecided_text(reason)}", style="yellow") for reason in assessment.undecided]
     return parts
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import click
 
 from service.settings import read_settings, settings_rows, settings_table
@@ -14,6 +16,7 @@ def command(markdown: bool) -> None:
     if markdown:
         click.echo(settings_table())
         return
-    values = read_settings().model_dump()
-    for (variable, _, meaning), value in zip(settings_rows(), values.values(), strict=True):
+    settings = read_settings()
+    for (variable, _, meaning), item in zip(settings_rows(), fields(settings), strict=True):
+        value = getattr(settings, item.name)
         click.echo(f"{click.style(variable, bold=True)}={'' if value is None else value}\n    {meaning}")

@@ -11,7 +11,7 @@ import numpy as np
 from service.engine.differential import ADULT_AGE_YEARS, Posterior, posterior, prior_answers, targets
 from service.engine.explain import Contrast, explain
 from service.engine.hypotheses import MAXIMUM_COEXISTING, Array
-from service.engine.model import PATTERNS, Assessment, Case, Explanation, KnowledgeBase, Prediction, Undecided
+from service.engine.model import PATTERNS, Assessment, Case, Explanation, KnowledgeBase, Prediction, Undecided, UndecidedCode
 from service.engine.network import Network, compile_network
 from service.engine.next_finding import FormInformation, next_findings
 from service.engine.odds import expit
@@ -46,6 +46,7 @@ class Engine:
         flags = screen(case, knowledge.red_flags)
         referrals = recommend(knowledge, flags, patterns, conditions)
         bits = divergence_bits(weights @ network.hypotheses.pattern, np.exp(result.log_prior) @ network.hypotheses.pattern)
+        coverage = self.form.coverage(result.evidence)
         counted = [observation.answer.finding_id for observation in result.evidence.observations]
         return Assessment(
             knowledge_version=knowledge.version,
@@ -54,9 +55,9 @@ class Engine:
             spine_versus_hip=spine_versus_hip,
             red_flags=flags,
             urgency=overall_urgency(flags, referrals),
-            coverage=self.form.coverage(result.evidence),
+            coverage=coverage,
             information_bits=bits,
-            undecided=undecided(knowledge, case, patterns, bits, bool(counted)),
+            undecided=undecided(knowledge, case, patterns, bits=bits, coverage=coverage),
             next_findings=next_findings(network, weights, result.evidence, NEXT_FINDINGS),
             recommendations=referrals,
             used=tuple(dict.fromkeys([*(finding for finding, _ in prior_answers(case, network)), *counted])),
@@ -132,19 +133,16 @@ def divergence_bits(after: Array, before: Array) -> float:
 
 
 def undecided(
-    knowledge: KnowledgeBase, case: Case, patterns: Sequence[Prediction], bits: float, anything_counted: bool
+    knowledge: KnowledgeBase, case: Case, patterns: Sequence[Prediction], *, bits: float, coverage: float
 ) -> tuple[Undecided, ...]:
     """Why the answer is "cannot tell yet"; empty if it can be told. `patterns` in descending order."""
-    reasons = []
-    lead = patterns[0].probability - patterns[1].probability
-    if not anything_counted:
-        reasons.append(Undecided("no-findings", "No finding that the model can weigh was answered: this is the prior."))
-    if patterns[0].probability < knowledge.constant("undecided_leading_below"):
-        reasons.append(Undecided("leading-below-half", "No source pattern reaches half of the probability."))
-    if lead < knowledge.constant("undecided_lead_below"):
-        reasons.append(Undecided("narrow-lead", "The two leading source patterns are too close to tell apart."))
-    if bits < knowledge.constant("undecided_bits_below"):
-        reasons.append(Undecided("little-information", "The findings hardly moved the answer away from the prior."))
-    if case.age_years is not None and case.age_years < ADULT_AGE_YEARS:
-        reasons.append(Undecided("under-18", "The figures are from adults; age was left out of the calculation."))
-    return tuple(reasons)
+    first, second = patterns[0].probability, patterns[1].probability
+    reasons: dict[UndecidedCode, bool] = {
+        "no-findings": coverage == 0.0,
+        "low-coverage": 0.0 < coverage < knowledge.constant("undecided_coverage_below"),
+        "leading-below-half": first < knowledge.constant("undecided_leading_below"),
+        "narrow-lead": first - second < knowledge.constant("undecided_lead_below"),
+        "little-information": bits < knowledge.constant("undecided_bits_below"),
+        "under-18": case.age_years is not None and case.age_years < ADULT_AGE_YEARS,
+    }
+    return tuple(Undecided(code) for code, applies in reasons.items() if applies)

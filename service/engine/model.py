@@ -22,6 +22,10 @@ PATTERNS: tuple[str, ...] = (
     "spine", "hip", "sij", "hip-and-spine", "other-combination", "peripheral-nerve", "pelvis", "serious", "none-identified",
 )
 
+UndecidedCode = Literal[
+    "no-findings", "low-coverage", "leading-below-half", "narrow-lead", "little-information", "under-18"
+]
+
 AnswerValue = bool | str | float
 
 
@@ -150,6 +154,7 @@ class Finding:
     how_elicited: str = ""
     self_reportable: bool = False
     definite: bool = False  # image-guided block or definite imaging: the wider cap applies
+    present_when: Test | None = None  # of a yes/no finding: the measured values that mean "present", in `unit`
     minimum: float | None = None  # of a quantity, in its unit
     maximum: float | None = None
 
@@ -231,6 +236,7 @@ class RedFlagRule:
     """A safety rule on findings alone.
 
     `when` is a nested mapping: ``{"finding": id, "is": test}``, ``{"age": test}``, ``{"all": [...]}`` or ``{"any": [...]}``.
+    With ``"if_done": true`` beside a finding, no answer means it was not needed, rather than not screened.
     A `weak` rule (age, old cancer, steroids) raises at most ``urgent`` however it is combined.
     """
 
@@ -409,8 +415,7 @@ class NextFinding:
 class Undecided:
     """One reason why the answer is "cannot tell yet"."""
 
-    code: Literal["no-findings", "leading-below-half", "narrow-lead", "little-information", "under-18"]
-    message: str
+    code: UndecidedCode
 
 
 @dataclass(frozen=True, slots=True)

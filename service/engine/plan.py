@@ -20,18 +20,21 @@ def recommend(
 ) -> tuple[Recommendation, ...]:
     """Referrals for every raised red flag, the leading pattern and the conditions that carry weight, most urgent first.
 
-    A condition calls for its own referral from "moderate" probability on; one with danger (urgent or emergency) already
-    from "low" on. Each referral appears once, with the most urgent of the reasons for it.
+    A condition calls for its own referral from a probability of the tables on, a dangerous one (urgent or emergency) from a
+    lower one. Each referral appears once, with the most urgent of the reasons for it. In an emergency nothing is proposed
+    that can wait: it would only stand in the way.
     """
     regions = {condition.id: condition for condition in knowledge.conditions}
     calls: list[tuple[str, Urgency]] = [(f"red-flag:{flag.rule.id}", flag.urgency) for flag in screen.raised]
     if patterns:
         calls.append((f"pattern:{patterns[0].target}", "routine"))
-    low, moderate = knowledge.constant("risk_negligible_below"), knowledge.constant("risk_low_below")
+    from_probability = {
+        urgency: knowledge.constant("referral_dangerous_from" if urgency in ("emergency", "urgent") else "referral_from")
+        for urgency in URGENCY_ORDER
+    }
     for prediction in conditions:
         condition = regions[prediction.target]
-        dangerous = condition.urgency in ("emergency", "urgent")
-        if prediction.probability >= (low * DANGER_MARGIN if dangerous else moderate):
+        if prediction.probability >= from_probability[condition.urgency]:
             calls.append((f"condition:{condition.id}", condition.urgency))
     chosen: dict[str, tuple[Referral, Urgency, list[str]]] = {}
     for reason, urgency in calls:
@@ -42,11 +45,9 @@ def recommend(
             _, known, reasons = chosen.get(referral.id, (referral, needed, []))
             chosen[referral.id] = (referral, most_urgent((known, needed)), [*reasons, reason])
     ordered = sorted(chosen.values(), key=lambda item: URGENCY_ORDER.index(item[1]))
+    if any(flag.urgency == "emergency" for flag in screen.raised):
+        ordered = [item for item in ordered if item[1] in ("emergency", "urgent")]
     return tuple(Recommendation(referral, urgency, tuple(reasons)) for referral, urgency, reasons in ordered)
-
-
-# A dangerous condition at 1 % is the prior of the whole class; five times that is where a clinician would act on it.
-DANGER_MARGIN = 5.0
 
 
 def most_urgent(urgencies: Sequence[Urgency]) -> Urgency:

@@ -185,6 +185,31 @@ class ObservablePlan:
                 found.update(dict.fromkeys(filling.condition_ids, self._fit(filling, base, taken, first)))
         return found
 
+    def moved_rates(
+        self, use: RowUse, figures: Figures, resting: Mapping[str, tuple[float, ...]]
+    ) -> dict[str, tuple[float, ...]]:
+        """Level rates of the conditions that one row's `figures` change; `resting` are the rates of the tables.
+
+        The row's own filling, and every filling of the second pass, whose comparator may be among those conditions.
+        """
+        moved = {use.row.row_id: figures}
+        base = backgrounds(self.observable)
+        own = next(filling for filling in self.fillings if use in filling.uses)
+        first = {
+            condition_id: resting[condition_id]
+            for filling in self.fillings
+            if not filling.second_pass
+            for condition_id in filling.condition_ids
+        }
+        found: dict[str, tuple[float, ...]] = {}
+        if not own.second_pass:
+            found.update(dict.fromkeys(own.condition_ids, self._fit(own, base, moved, first)))
+        first.update(found)
+        for filling in self.fillings:
+            if filling.second_pass:
+                found.update(dict.fromkeys(filling.condition_ids, self._fit(filling, base, moved, first)))
+        return found
+
     def _fit(
         self,
         filling: Filling,

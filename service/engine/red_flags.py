@@ -56,7 +56,8 @@ def _evaluate(expression: Mapping[str, object], case: Case) -> _Truth:
     finding_id = str(expression["finding"])
     value = case.value(finding_id)
     if value is None:
-        return _Truth(None, missing=(finding_id,))
+        # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
+        return _Truth(False) if expression.get("if_done") else _Truth(None, missing=(finding_id,))
     holds = Test.parse(str(expression["is"])).holds(value)
     return _Truth(holds, because=(finding_id,) if holds else ())
 

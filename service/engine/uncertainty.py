@@ -214,7 +214,9 @@ def _rate_moves(network: Network, observable: Observable, columns: Sequence[str]
     """
     knowledge, plan = network.knowledge, network.rate_table.plans[observable.id]
     base = np.log(np.array(backgrounds(observable)))
-    resting = _log_rates(plan.rates(), columns, backgrounds(observable))
+    rates = plan.rates()
+    resting = _log_rates(rates, columns, backgrounds(observable))
+    position = {column: index for index, column in enumerate(columns)}
     moves, direct = [], []
     for index, spread in enumerate(background_spreads(observable)):
         moved = moved_background(observable, index, STEP)
@@ -223,9 +225,12 @@ def _rate_moves(network: Network, observable: Observable, columns: Sequence[str]
     for filling in plan.fillings:
         for use in filling.uses:
             for name, spread in uncertain_figures(use, knowledge):
-                figures = {use.row.row_id: moved_figures(use.row, use.figures(), name, STEP)}
-                moved_rates = _log_rates(plan.rates(figures=figures), columns, backgrounds(observable))
-                moves.append((moved_rates - resting) * (spread / STEP))
+                move = np.zeros_like(resting)
+                figures = moved_figures(use.row, use.figures(), name, STEP)
+                for condition_id, moved_row in plan.moved_rates(use, figures, rates).items():
+                    index = position[condition_id]
+                    move[:, index] = (np.log(np.array(moved_row)) - resting[:, index]) * (spread / STEP)
+                moves.append(move)
                 direct.append(np.zeros_like(base))
     return np.array(moves), np.array(direct)
 

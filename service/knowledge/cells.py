@@ -128,8 +128,10 @@ class Expression(fields.Field[Mapping[str, Any]]):
                 raise ValidationError("all and any need a list with at least one rule")
             for part in parts:
                 self._look(part)
-        elif keys == frozenset({"finding", "is"}):
+        elif keys - {"if_done"} == frozenset({"finding", "is"}):
             self._parse(value["is"])
+            if not isinstance(value.get("if_done", True), bool):
+                raise ValidationError("if_done must be true or false")
         elif keys == frozenset({"age"}):
             self._parse(value["age"])
         elif keys == frozenset({"sex"}):

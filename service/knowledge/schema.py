@@ -87,6 +87,7 @@ class FindingSchema(TableSchema):
     answerable_by = Word("patient", "examiner", "record")
     definite = YesNo()
     parts = Items()
+    present_when = Statement(empty=True)
 
 
 class BackgroundRateSchema(TableSchema):

@@ -174,7 +174,7 @@ def decides(test: Test, value: float, comparator: Comparator) -> bool | None:
 def threshold_of(finding: Finding) -> Test | None:
     """The statement about a measured value that makes a yes/no finding present, where the tables give one."""
     # Read by name: a finding whose table row has no threshold column has no such attribute.
-    return getattr(finding, "present_when", None)
+    return finding.present_when
 
 
 def side_of(concepts: Iterable[Concept | None], context: ReadingContext) -> Side | None:

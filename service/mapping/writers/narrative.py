@@ -122,7 +122,8 @@ def _answer(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> lis
         leader = story.conditions[0]
         parts.append(_paragraph(texts("leading-condition", condition=leader.label, percent=f"{leader.percent}%")))
     if assessment.undecided:
-        parts += [_heading(texts("undecided-heading")), _items([reason.message for reason in assessment.undecided])]
+        reasons = [vocabulary.undecided_text(reason) for reason in assessment.undecided]
+        parts += [_heading(texts("undecided-heading")), _items(reasons)]
     return parts
 
 

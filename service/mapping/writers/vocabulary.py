@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 from service.engine.model import (
     PATTERNS,
@@ -20,6 +20,7 @@ from service.engine.model import (
     Referral,
     Side,
     Undecided,
+    UndecidedCode,
     Urgency,
 )
 from service.errors import Fault, KnowledgeBaseError
@@ -168,10 +169,11 @@ class Vocabulary:
         return self.coding("urgency", urgency)
 
     def undecided(self, reason: Undecided) -> Concept:
-        """A reason for "cannot tell yet"; text alone if the terminology does not define its code."""
-        known = self.terminology.has(self.terminology.system("undecided"), reason.code)
-        coding = {"coding": [self.coding("undecided", reason.code)]} if known else {}
-        return coding | {"text": reason.message}
+        """A reason for "cannot tell yet"."""
+        return {"coding": [self.coding("undecided", reason.code)], "text": self.undecided_text(reason)}
+
+    def undecided_text(self, reason: Undecided) -> str:
+        return self.texts(f"undecided-{reason.code}")
 
     def red_flag(self, rule: RedFlagRule) -> Coding:
         return self.coding("red-flag", rule.id)
@@ -225,6 +227,7 @@ def _require_codes(knowledge: KnowledgeBase, terminology: Terminology) -> None:
         "source-pattern": PATTERNS,
         "red-flag": [rule.id for rule in knowledge.red_flags],
         "urgency": URGENCY_ORDER,
+        "undecided": get_args(UndecidedCode),
         "service": [
             *(METHOD, CODE, PERFORMER, REFERRAL),
             *(name for referral in knowledge.referrals for name in (referral.service, referral.specialty) if name),

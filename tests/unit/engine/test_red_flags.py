@@ -53,6 +53,13 @@ def test_clear_is_said_only_when_every_rule_was_answered():
     assert not screen(Case(), rules).clear
 
 
+def test_an_examination_done_only_on_suspicion_raises_but_is_not_owed():
+    internal = {"finding": "anal_tone_reduced", "is": "true", "if_done": True}
+    assert state({"any": [FEVER, internal]}, fever=False) == "absent"
+    assert state({"any": [FEVER, internal]}, fever=False, anal_tone_reduced=True) == "raised"
+    assert state({"any": [FEVER, internal]}) == "open"
+
+
 def test_a_weak_flag_is_at_most_urgent():
     flags = screen(Case((Answer("fever", True),)), (rule(FEVER, weak=True),))
     assert [flag.urgency for flag in flags.raised] == ["urgent"]

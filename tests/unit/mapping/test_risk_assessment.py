@@ -236,7 +236,7 @@ def test_T1_machine_made_is_said_in_the_security_label(write: Any) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"an_assessment": assessment(undecided=(Undecided("narrow-lead", "Too close."),))},
+        {"an_assessment": assessment(undecided=(Undecided("narrow-lead"),))},
         {"a_reading": reading(preliminary=True)},
     ],
     ids=["undecided", "preliminary input"],
@@ -325,7 +325,7 @@ def test_A8_every_prediction_says_what_spoke_for_and_against(write: Any) -> None
 
 
 def test_A9_the_rival_pattern_is_explained_too_while_the_answer_is_open(write: Any) -> None:
-    predictions = write(assessment(undecided=(Undecided("narrow-lead", "Too close."),)))["prediction"]
+    predictions = write(assessment(undecided=(Undecided("narrow-lead"),)))["prediction"]
     assert [bool(extensions(one, "explanation")) for one in predictions[:3]] == [True, True, False]
 
 
@@ -422,7 +422,7 @@ def test_A13_without_findings_the_narrative_declines_and_says_what_to_examine(wr
     bare = explanation("hip")
     bare = replace(bare, contributions=(), posterior_log_odds=bare.prior_log_odds)
     made = assessment(
-        undecided=(Undecided("no-findings", "Nothing to weigh."),),
+        undecided=(Undecided("no-findings"),),
         patterns=tuple(replace(one, explanation=bare) for one in assessment().patterns),
         used=(),
     )

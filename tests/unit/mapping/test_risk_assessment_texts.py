@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from service.engine.model import UndecidedCode
 from service.mapping.writers.texts import load_texts
 
 SERVICE = Path(__file__).resolve().parents[3] / "service"
 READERS = (*sorted((SERVICE / "mapping" / "writers").glob("*.py")), *sorted((SERVICE / "cli").glob("*.py")))
-FAMILIES = ("state-", "urgency-", "unit-", "spine-versus-hip-")  # keys put together from a prefix and a code
+FAMILIES = ("undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-")  # keys put together from a prefix and a code
 
 
 def test_every_sentence_is_used_somewhere() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in READERS)
     keys = {key for key in load_texts("en").templates if key != "language" and not key.startswith(FAMILIES)}
     assert keys == {key for key in keys if f'"{key}"' in source}
+
+
+def test_every_reason_for_not_telling_has_its_sentence() -> None:
+    assert all(f"undecided-{code}" in load_texts("en") for code in get_args(UndecidedCode))
 
 
 def test_a_sentence_without_one_of_its_values_is_an_error() -> None:

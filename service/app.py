@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from flask import Flask
@@ -29,6 +31,8 @@ from service.web.operations.assess import check_form
 from service.web.requests import install_request_hooks
 
 Resource = dict[str, Any]
+
+WARM_ANSWERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,12 @@ def build_service(settings: Settings) -> Service:
 
 
 def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Flask:
-    """The WSGI application, warm: one assessment has been made. `service` lets tests pass parts of their own."""
+    """The WSGI application, warm. `service` is one already built, or parts of a test's own."""
     settings = settings or read_settings()
     if service is None:
         service = build_service(settings)
         warm_up(service)
+        finish_warming(service)
     # No static folder: its route would be one more address that answers with something other than FHIR.
     app = Flask("service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -96,21 +101,30 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
 
 
 def warm_up(service: Service) -> None:
-    """Prepare what callers send and make one assessment of the whole form, so that no caller waits for libraries to load."""
+    """Make one short assessment, so that no caller waits for libraries to load. `finish_warming` does the rest."""
     r4.warm(
         ("Bundle", "Condition", "Encounter", "Observation", "Parameters", "Patient", "QuestionnaireResponse", "RiskAssessment")
     )
-    r4.serialise(service.assess(r4.serialise(filled_form(service.parts.questionnaire)), None))
+    r4.serialise(service.assess(r4.serialise(filled_form(service.parts.questionnaire, WARM_ANSWERS)), None))
 
 
-def filled_form(questionnaire: Mapping[str, Any]) -> Resource:
-    """A response that gives the first option of every choice of the form: nobody's answers, of a full form's size."""
+def finish_warming(service: Service) -> None:
+    """Prepare what any answer may need. A server does this once it listens: until then an answer is right, only slower."""
+    service.parts.engine.uncertainty.prepare()
+    # What is loaded by now stays for good: taking it out of the collector's sight spares every request its walk over it.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def filled_form(questionnaire: Mapping[str, Any], count: int) -> Resource:
+    """A response that gives the first option of the first choices of the form: nobody's answers."""
     return {
         "resourceType": "QuestionnaireResponse",
         "questionnaire": questionnaire["url"],
         "status": "in-progress",
         "subject": {"reference": "Patient/warm-up"},
-        "item": list(_filled(questionnaire["item"])),
+        "item": list(islice(_filled(questionnaire["item"]), count)),
     }
 
 
@@ -127,9 +141,7 @@ def new_id() -> str:
 def _filled(items: list[Resource]) -> Iterator[Resource]:
     for item in items:
         if item["type"] == "group":
-            inner = list(_filled(item.get("item", [])))
-            if inner:
-                yield {"linkId": item["linkId"], "item": inner}
+            yield from _filled(item.get("item", []))
         elif item.get("answerOption"):
             yield {"linkId": item["linkId"], "answer": [item["answerOption"][0]]}
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import threading
 
-import click
 from flask import Flask, Response, request
 
 ECHO_PATH = "/bench/echo"
@@ -33,14 +34,18 @@ def bare_flask(port: int) -> None:
 
 def service(port: int) -> None:
     """The product as `serve` runs it, with the echo beside it."""
-    from service.app import create_app
+    gc.disable()  # as `serve` does
+    from service.app import build_service, create_app, finish_warming, warm_up
     from service.server import bound_socket, serve_waitress
     from service.settings import read_settings
 
     settings = read_settings(host="127.0.0.1", port=port)
-    app = create_app(settings)
+    built = build_service(settings)
+    warm_up(built)
+    app = create_app(settings, service=built)
     add_echo(app, json.loads(sys.stdin.read() or "{}"))
-    serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=lambda: click.echo("ready"))
+    warming = threading.Thread(target=finish_warming, args=(built,), daemon=True)
+    serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=warming.start)
 
 
 if __name__ == "__main__":

@@ -133,24 +133,26 @@ def _combine(
     full = np.empty((rows, len(members)))
     shared = np.empty_like(full)
     binary = [index for index, observable in enumerate(observables) if observable.binary]
-    present = coexisting_present(np.array([blocks[index][0] for index in binary]), _background(observables, binary), members)
+    background = np.array([observables[index].levels[0].background for index in binary])
+    present = coexisting_present(np.array([blocks[index][0] for index in binary]), background, members)
+    log_present, log_absent = np.log(present), np.log1p(-present)
+    # For two levels, pulling toward the background is shrinking the log-odds; all of them at once.
+    base = np.log(background) - np.log1p(-background)
+    shrunk = (base + shrink * (log_present.T - log_absent.T - base)).T
+    shared_present, shared_absent = -np.log1p(np.exp(-shrunk)), -np.log1p(np.exp(shrunk))
     position = 0
     taken = 0
     for observable, block in zip(observables, blocks, strict=True):
         end = position + len(block)
         if observable.binary:
-            full[position] = np.log(present[taken])
-            full[position + 1] = np.log1p(-present[taken])
+            full[position], full[position + 1] = log_present[taken], log_absent[taken]
+            shared[position], shared[position + 1] = shared_present[taken], shared_absent[taken]
             taken += 1
         else:
             full[position:end] = coexisting_levels(block, backgrounds(observable), members)
-        shared[position:end] = shared_levels(full[position:end], backgrounds(observable), shrink)
+            shared[position:end] = shared_levels(full[position:end], backgrounds(observable), shrink)
         position = end
     return full, shared
-
-
-def _background(observables: tuple[Observable, ...], chosen: list[int]) -> Array:
-    return np.array([observables[index].levels[0].background for index in chosen])
 
 
 def coexisting_present(rates: Array, background: Array, members: Array) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.engine.model import URGENCY_ORDER, Case, RedFlag, RedFlagRule, RedFlagScreen, Test, Urgency
+from service.engine.model import URGENCY_ORDER, AnswerValue, Case, RedFlag, RedFlagRule, RedFlagScreen, Test, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,24 @@ class _Truth:
     missing: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the rules may ask of a case."""
+
+    values: Mapping[str, AnswerValue]
+    age_years: float | None
+    sex: str | None
+
+
 def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
     """All rules, sorted into raised (most urgent first), absent and not screened."""
+    facts = _Facts({answer.finding_id: answer.value for answer in case.answers}, case.age_years, case.sex)
     raised: list[RedFlag] = []
     absent: list[RedFlagRule] = []
     open_rules: list[RedFlagRule] = []
     missing: dict[str, tuple[str, ...]] = {}
     for rule in rules:
-        truth = _evaluate(rule.when, case)
+        truth = _evaluate(rule.when, facts)
         if truth.state is True:
             raised.append(RedFlag(rule, _urgency(rule), truth.because))
         elif truth.state is False:
@@ -45,16 +55,16 @@ def _urgency(rule: RedFlagRule) -> Urgency:
     return "urgent" if rule.weak and rule.urgency == "emergency" else rule.urgency
 
 
-def _evaluate(expression: Mapping[str, object], case: Case) -> _Truth:
+def _evaluate(expression: Mapping[str, object], facts: _Facts) -> _Truth:
     if "all" in expression or "any" in expression:
-        return _combine(expression, case)
+        return _combine(expression, facts)
     if "age" in expression:
-        return _age(Test.parse(str(expression["age"])), case)
+        return _age(Test.parse(str(expression["age"])), facts)
     if "sex" in expression:
-        sex = case.sex or case.value("sex")
+        sex = facts.sex or facts.values.get("sex")
         return _Truth(None, missing=("sex",)) if sex is None else _Truth(sex == expression["sex"])
     finding_id = str(expression["finding"])
-    value = case.value(finding_id)
+    value = facts.values.get(finding_id)
     if value is None:
         # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
         return _Truth(False) if expression.get("if_done") else _Truth(None, missing=(finding_id,))
@@ -62,11 +72,11 @@ def _evaluate(expression: Mapping[str, object], case: Case) -> _Truth:
     return _Truth(holds, because=(finding_id,) if holds else ())
 
 
-def _age(test: Test, case: Case) -> _Truth:
+def _age(test: Test, facts: _Facts) -> _Truth:
     """An age in years decides; a band decides if the rule says the same of its first and its last year."""
-    band = case.value("age_band")
-    if case.age_years is not None:
-        ends = {test.holds(case.age_years)}
+    band = facts.values.get("age_band")
+    if facts.age_years is not None:
+        ends = {test.holds(facts.age_years)}
     elif isinstance(band, str):
         first, _, last = band.replace(" and over", "-130").partition("-")
         ends = {test.holds(float(first)), test.holds(float(last))}
@@ -75,13 +85,13 @@ def _age(test: Test, case: Case) -> _Truth:
     return _Truth(ends.pop()) if len(ends) == 1 else _Truth(None, missing=("age_band",))
 
 
-def _combine(expression: Mapping[str, object], case: Case) -> _Truth:
+def _combine(expression: Mapping[str, object], facts: _Facts) -> _Truth:
     """``all`` and ``any`` are each other's mirror: the deciding state is False for one and True for the other."""
     deciding = "any" in expression
     parts = expression["any" if deciding else "all"]
     if not isinstance(parts, list | tuple):
         raise TypeError("a red-flag rule needs a list under 'all' or 'any'")
-    truths = [_evaluate(part, case) for part in parts]
+    truths = [_evaluate(part, facts) for part in parts]
     because = tuple(dict.fromkeys(finding for truth in truths if truth.state for finding in truth.because))
     if any(truth.state is deciding for truth in truths):
         return _Truth(deciding, because if deciding else ())

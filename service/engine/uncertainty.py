@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.engine.differential import Posterior
 from service.engine.evidence import PRIOR_FINDINGS
@@ -38,26 +39,40 @@ LEAST_MASS = 1e-300
 class Slopes:
     """Slopes of log P(level | hypothesis) per standard deviation of each uncertain figure behind one observable.
 
-    `full` and `shared` are levels x figures x hypotheses, for an observable that counts in full and as shared; single
-    precision, because they feed an interval and are the largest arrays of the process.
+    `full` and `shared` are levels x figures x hypotheses, for an observable that counts in full and as shared. They feed
+    an interval and are the largest arrays of the process: single precision, and half of it for the smaller, shared ones.
     """
 
     full: Single
-    shared: Single
+    shared: NDArray[np.float16]
 
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """All slopes of a network: of the prior (figures x hypotheses), of age and sex answers, and of each observable."""
+    """All slopes of a network: of the prior (figures x hypotheses), of age and sex answers, and of each observable.
 
+    The slopes of an observable are found when they are first needed: all of them take as long as the rest of the network,
+    and a server need not make its first caller wait for them.
+    """
+
+    network: Network
     prior: Array
     prior_answers: Mapping[tuple[str, str], Array]
-    observables: Mapping[str, Slopes]
     width: float
+    _found: dict[str, Slopes] = field(default_factory=dict)
 
-    def half_widths(
-        self, posterior: Posterior, network: Network, matrix: Array, prior_answers: Sequence[tuple[str, str]]
-    ) -> Array:
+    def slopes(self, observable: Observable) -> Slopes:
+        """Slopes of one observable. Two threads may find the same ones at once; they are equal."""
+        if observable.id not in self._found:
+            self._found[observable.id] = _observable_slopes(self.network, observable)
+        return self._found[observable.id]
+
+    def prepare(self) -> None:
+        """Find all slopes now."""
+        for observable in self.network.observables:
+            self.slopes(observable)
+
+    def half_widths(self, posterior: Posterior, matrix: Array, prior_answers: Sequence[tuple[str, str]]) -> Array:
         """Half-width of the interval of every target (column of `matrix`, hypotheses x targets), in log-odds.
 
         `prior_answers` are the age and sex answers that entered the prior, as (finding, answer).
@@ -68,25 +83,29 @@ class Uncertainty:
         outside = np.maximum(weights @ (1.0 - matrix), LEAST_MASS)
         contrast = weights[:, None] * (matrix / inside - (1.0 - matrix) / outside)
         variance = np.square(self.prior @ contrast).sum(axis=0)
-        by_condition = network.hypotheses.membership.T @ contrast
+        by_condition = self.network.hypotheses.membership.T @ contrast
         for answer in prior_answers:
             variance += np.square(self.prior_answers[answer] @ by_condition).sum(axis=0)
         single = contrast.astype(np.float32)
-        for observation in posterior.evidence.observations:
-            slopes = self.observables[observation.observable.id]
-            level = (slopes.full if observation.leader else slopes.shared)[observation.level]
-            variance += np.square(level @ single, dtype=np.float64).sum(axis=0)
+        blocks = [
+            (slopes.full if observation.leader else slopes.shared)[observation.level]
+            for observation in posterior.evidence.observations
+            for slopes in (self.slopes(observation.observable),)
+        ]
+        if blocks:
+            # One product of all rows: many products of a few rows each took three times as long.
+            variance += np.square(np.concatenate(blocks) @ single, dtype=np.float64).sum(axis=0)
         half: Array = self.width * np.sqrt(variance)
         return half
 
 
 def measure_uncertainty(network: Network) -> Uncertainty:
-    """The slopes of every uncertain figure of the tables. Done once per network."""
+    """The slopes of the prior, and those of the observables as they are needed."""
     knowledge = network.knowledge
     return Uncertainty(
+        network=network,
         prior=_prior_slopes(network),
         prior_answers=_prior_answer_slopes(network),
-        observables={observable.id: _observable_slopes(network, observable) for observable in network.observables},
         width=knowledge.constant("interval_z"),
     )
 
@@ -261,7 +280,7 @@ def _observable_slopes(network: Network, observable: Observable) -> Slopes:
     # P' is proportional to b^(1-k) P^k: what moves the background also moves a shared finding directly.
     pulled = shrink * slopes + (1.0 - shrink) * direct.T[:, :, None]
     shared = pulled - np.einsum("lfh,lh->fh", pulled, share)
-    return Slopes(slopes.astype(np.float32), shared.astype(np.float32))
+    return Slopes(slopes.astype(np.float32), shared.astype(np.float16))
 
 
 def _present_slopes(moves: Array, direct: Array, rates: Array, background: float, members: Array) -> Array:

@@ -47,7 +47,7 @@ def log_odds(knowledge: KnowledgeBase, case: Case = CASE) -> np.ndarray:
 
 def half_widths(case: Case = CASE) -> np.ndarray:
     result = posterior(case, NETWORK)
-    found = UNCERTAINTY.half_widths(result, NETWORK, MATRIX, prior_answers(case, NETWORK))
+    found = UNCERTAINTY.half_widths(result, MATRIX, prior_answers(case, NETWORK))
     return found[[NAMES.index(name) for name in TARGETS]]
 
 
@@ -109,7 +109,7 @@ def test_a_wider_mass_of_a_class_never_narrows_an_interval(name):
     wider = replace(KNOWLEDGE, constants={**KNOWLEDGE.constants, name: replace(KNOWLEDGE.constants[name], low=0.005, high=0.3)})
     network = compile_network(wider)
     result = posterior(CASE, network)
-    found = measure_uncertainty(network).half_widths(result, network, MATRIX, ())[[NAMES.index(target) for target in TARGETS]]
+    found = measure_uncertainty(network).half_widths(result, MATRIX, ())[[NAMES.index(target) for target in TARGETS]]
     assert (found >= half_widths() - 1e-9).all()
     assert found.max() > half_widths().max() - 1e-9
 
@@ -127,7 +127,7 @@ def test_each_slope_is_the_derivative_of_the_log_odds():
     columns = MATRIX[:, [NAMES.index(name) for name in TARGETS]]
     inside = weights @ columns
     contrast = weights[:, None] * (columns / inside - (1 - columns) / (1 - inside))
-    slopes = UNCERTAINTY.observables["slr"].full[0]  # background, then LR+ and LR- of L3
+    slopes = UNCERTAINTY.slopes(NETWORK.by_finding["slr"][0]).full[0]  # background, then LR+ and LR- of L3
     analytic = (slopes[1] @ contrast) / ratio_spread(item, item.lr_pos, KNOWLEDGE)
     assert analytic == pytest.approx(numeric, rel=2e-3, abs=1e-5)
 

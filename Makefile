@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check bench lock clean
+.PHONY: help run test lint check bench docs vignettes lock clean
 
 # The first of these that really starts and is new enough. Version managers put names on the PATH that only print an
 # error, so each candidate is run, not looked up. Override with `make run PYTHON=/path/to/python`.
@@ -36,6 +36,12 @@ check: lint  ## Quick look before a commit: lint, types, data, unit tests.
 
 bench: $(TEST_READY)  ## Measure the service against plain yardsticks.
 	$(TEST)/bin/python -m service bench $(ARGS)
+
+docs: $(TEST_READY)  ## Bring generated pages and every figure in README up to date.
+	$(TEST)/bin/python -m tests.support.documents
+
+vignettes: $(TEST_READY)  ## Run the published cases and write docs/vignettes.md.
+	$(TEST)/bin/python -m tests.vignettes.write
 
 # Needs the tool uv, which nothing else here does. Run it after changing a dependency in pyproject.toml.
 lock:  ## Write both lock files anew from pyproject.toml.

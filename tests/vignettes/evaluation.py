@@ -51,6 +51,8 @@ class Outcome:
     status: str
     urgency: str
     red_flags: int
+    patterns: dict[str, float]  # percent of every source pattern
+    rationale: str              # what the answer says for and against its leading pattern
 
     @property
     def strict(self) -> bool:
@@ -157,18 +159,26 @@ def _value(item: Resource, answer: str) -> Resource:
 
 def read_outcome(case: PublishedCase, assessment: Resource) -> Outcome:
     """What a RiskAssessment says, in the words of the score."""
-    patterns = [
-        (float(prediction["probabilityDecimal"]), coding["code"])
+    patterns = {
+        coding["code"]: prediction
         for prediction in assessment["prediction"]
         for coding in prediction["outcome"]["coding"]
         if coding["system"].endswith("source-pattern")
-    ]
-    percent, pattern = max(patterns)
+    }
+    percents = {code: float(prediction["probabilityDecimal"]) for code, prediction in patterns.items()}
+    pattern = max(percents, key=lambda code: percents[code])
     requests = [item for item in assessment.get("contained", []) if item["resourceType"] == "ServiceRequest"]
     urgencies = [PRIORITY_URGENCY[request["priority"]] for request in requests]
     flags = [item for item in assessment.get("extension", []) if item["url"].endswith("/red-flag")]
     return Outcome(
-        case, pattern, percent, assessment["status"], min(urgencies, key=URGENCIES.index, default="routine"), len(flags)
+        case=case,
+        pattern=pattern,
+        percent=percents[pattern],
+        status=assessment["status"],
+        urgency=min(urgencies, key=URGENCIES.index, default="routine"),
+        red_flags=len(flags),
+        patterns=percents,
+        rationale=patterns[pattern]["rationale"],
     )
 
 

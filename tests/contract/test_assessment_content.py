@@ -575,3 +575,16 @@ def test_the_examples_lead_with_the_source_they_are_named_after(assess: Callable
 
 def test_no_null_and_nothing_empty_leaves(answered: Resource) -> None:
     assert not [one for one in walk(answered) if one in (None, "", [], {})]
+
+
+def test_the_answer_says_where_sources_differ_on_a_finding_it_used(assess: Callable[..., Resource]) -> None:
+    resource = assess(example("spine"))
+    told = {
+        part["valueCode"]
+        for extension in resource["extension"]
+        if extension["url"].endswith("/sources-differ")
+        for part in extension["extension"]
+        if part["url"] == "finding"
+    }
+    assert "pain_below_knee" in told
+    assert "Where sources differ" in resource["text"]["div"]

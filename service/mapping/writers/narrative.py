@@ -143,7 +143,19 @@ def _why(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> list[s
         _heading(vocabulary.texts("spine-versus-hip-heading")),
         _paragraph(balance(assessment.spine_versus_hip, vocabulary)),
     ]
-    return parts
+    differing = sources_differ(leader, vocabulary) if leader is not None else []
+    return [*parts, _heading(vocabulary.texts("sources-differ-heading")), _items(differing)] if differing else parts
+
+
+def sources_differ(why: Explanation, vocabulary: Vocabulary) -> list[str]:
+    """Of the strongest answers for and against: those on which teaching and literature, or two studies, disagree."""
+    shown = [one.finding_id for supporting in (True, False) for one, _ in strongest(why, supporting=supporting, count=LISTED)]
+    told = vocabulary.knowledge.controversies
+    return [
+        vocabulary.texts("sources-differ", finding=vocabulary.label(finding_id), text=told[finding_id])
+        for finding_id in dict.fromkeys(shown)
+        if finding_id in told
+    ]
 
 
 def balance(why: Explanation, vocabulary: Vocabulary) -> str:

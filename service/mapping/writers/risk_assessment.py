@@ -182,6 +182,7 @@ def _extensions(assessment: Assessment, reading: Reading, context: WritingContex
         part(structure("coverage"), "valueDecimal", decimals(assessment.coverage, SHARE_PLACES)),
         part(structure("information-bits"), "valueDecimal", decimals(assessment.information_bits, BITS_PLACES)),
         evidence.explanation(structure("spine-versus-hip"), assessment.spine_versus_hip, vocabulary),
+        *_sources_differ(assessment, vocabulary),
         *_next_examinations(assessment, vocabulary),
         *inputs.input_extensions(assessment, reading, vocabulary),
         *evidence.sources(
@@ -223,6 +224,20 @@ def _red_flags(assessment: Assessment, vocabulary: Vocabulary) -> list[Extension
         ),
     )
     return [*raised, screening]
+
+
+def _sources_differ(assessment: Assessment, vocabulary: Vocabulary) -> list[Extension]:
+    """For every answered finding that is taught one way and measured another: what sources say of it."""
+    told = vocabulary.knowledge.controversies
+    return [
+        nested(
+            vocabulary.structure("sources-differ"),
+            part("finding", "valueCode", finding_id),
+            part("text", "valueString", told[finding_id]),
+        )
+        for finding_id in assessment.used
+        if finding_id in told
+    ]
 
 
 def _next_examinations(assessment: Assessment, vocabulary: Vocabulary) -> list[Extension]:

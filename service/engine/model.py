@@ -295,6 +295,7 @@ class KnowledgeBase:
     citations: Mapping[str, Citation]
     constants: Mapping[str, Constant]
     controversies: Mapping[str, str] = field(default_factory=dict)  # finding id -> where sources differ
+    plan_rules: tuple[PlanRule, ...] = ()
     clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a count of positive tests -> its parts
 
     def finding(self, finding_id: str) -> Finding:
@@ -428,6 +429,101 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
+class LevelProbability:
+    """Probability that a nerve root or segment is involved, ``L1`` to ``S1``, or ``none``; several levels may be."""
+
+    level: str
+    probability: float
+    findings: tuple[str, ...] = ()  # the answers that speak for or against this level, strongest first
+
+
+@dataclass(frozen=True, slots=True)
+class StageReason:
+    """One answer or result that speaks for a stage of the combined pattern; `log_odds` for it against the others."""
+
+    finding_id: str
+    stage: int
+    log_odds: float
+    rows: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedPattern:
+    """Spine and hip both carry weight: which is primary, and how far it has gone (stage 1, 2 or 3)."""
+
+    primary: Literal["spine", "hip", "undetermined"]
+    primary_probability: float
+    stages: tuple[tuple[int, float], ...]  # stage -> probability, sums to 1, most probable first
+    reasons: tuple[StageReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRule:
+    """One item a plan can hold: a row of the plan table.
+
+    `applies_to` as in `Referral`, with ``stage:1`` .. ``stage:3`` and ``any``; `withheld_when` names red-flag categories,
+    urgencies (``urgency:emergency``) and conditions under which it must not be given. `evidence` is a grade A-D or
+    ``expert``; `thinner` says where the literature is thinner than what is commonly claimed.
+    """
+
+    id: str
+    kind: Literal[
+        "imaging", "first-line", "further", "exercise", "existing-exercise", "self-care", "prevention", "natural-history",
+        "expected-response", "advice",
+    ]
+    applies_to: tuple[str, ...]
+    label: str
+    text: str
+    evidence: str
+    source_id: str
+    thinner: str = ""
+    dosage: str = ""
+    withheld_when: tuple[str, ...] = ()
+    reassess_after_days: int | None = None
+    visits: tuple[int, int] | None = None
+    service: str = ""
+    claims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanItem:
+    """One item of the plan of this case, or one withheld from it and why."""
+
+    rule: PlanRule
+    because: tuple[str, ...]
+    withheld: tuple[str, ...] = ()  # reasons, empty if the item is given
+
+
+@dataclass(frozen=True, slots=True)
+class ResultEffect:
+    """What one possible result of an unanswered finding would make of the source patterns."""
+
+    finding_id: str
+    value: AnswerValue
+    expected: float                       # probability of this result now
+    patterns: tuple[tuple[str, float], ...]  # pattern -> probability after it, in the order of `PATTERNS`
+    flips: bool                           # whether another pattern would lead
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What would change the answer.
+
+    `effects` per unanswered finding and result; `splits` the two conditions the best examination would tell apart;
+    `flip_pattern` and `flip_referral` the smallest set of results found that would change the leading pattern or the first
+    referral (empty if none of at most `searched` results does); `robustness` a label for it.
+    """
+
+    effects: tuple[ResultEffect, ...]
+    best: NextFinding | None
+    splits: tuple[str, ...]
+    flip_pattern: tuple[tuple[str, AnswerValue], ...]
+    flip_referral: tuple[tuple[str, AnswerValue], ...]
+    searched: int
+    robustness: Literal["robust", "moderate", "fragile"]
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """The whole result. Patterns sum to 1, conditions are marginals; both in descending order."""
 
@@ -444,5 +540,8 @@ class Assessment:
     recommendations: tuple[Recommendation, ...]
     used: tuple[str, ...]           # finding ids that moved or could move the posterior
     without_effect: tuple[str, ...]  # answered, but the model has no number for the answer
-    levels: tuple[Prediction, ...] = ()  # per spinal level; its place is kept for the next step
+    levels: tuple[LevelProbability, ...] = ()
+    combined: CombinedPattern | None = None
+    plan: tuple[PlanItem, ...] = ()
+    what_if: WhatIf | None = None
     over_three_mass: float = 0.0    # posterior mass of the sets of three: the edge of "at most three at once"

@@ -6,7 +6,7 @@ import gc
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,7 +15,7 @@ from typing import Any
 from flask import Flask
 
 from service import __version__
-from service.assessment.run import Parts, assess_subject
+from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.engine.assess import build_engine
 from service.fhir import r4
 from service.fhir.conformance import Definitions
@@ -27,7 +27,7 @@ from service.settings import CANONICAL_BASE, Settings, read_settings
 from service.web.errors import install_error_handlers
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
-from service.web.operations.assess import check_form
+from service.web.operations.assess import Assess, check_form
 from service.web.requests import install_request_hooks
 
 Resource = dict[str, Any]
@@ -42,7 +42,7 @@ class Service:
     settings: Settings
     parts: Parts
     definitions: Definitions
-    assess: Callable[[bytes, str | None], Resource]
+    assess: Assess
 
 
 def build_service(settings: Settings) -> Service:
@@ -62,11 +62,11 @@ def build_service(settings: Settings) -> Service:
     )
     limits = r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
 
-    def assess(raw: bytes, type_name: str | None) -> Resource:
+    def assess(raw: bytes, type_name: str | None, options: AssessOptions = NOTHING_MORE) -> Resource:
         parsed = r4.parse(raw, limits=limits)
         if type_name is not None:
             check_form(parsed.resource, type_name)
-        return assess_subject(parsed.resource, parts=parts, warnings=parsed.warnings).risk_assessment
+        return assess_subject(parsed.resource, parts=parts, warnings=parsed.warnings, options=options).risk_assessment
 
     definitions = Definitions([questionnaire, *_published(terminology), *_operation_definitions(settings.base_url)])
     return Service(settings, parts, definitions, assess)

@@ -14,11 +14,14 @@ from service.errors import Fault
 from service.fhir.terminology import Terminology
 from service.mapping.case import read_submission
 from service.mapping.form import Form
+from service.mapping.options import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.mapping.readers.form_choice import own_form
 from service.mapping.reading import Reading, ReadingContext
 from service.mapping.writers.risk_assessment import WritingContext, write_risk_assessment
 from service.mapping.writers.texts import load_texts
 from service.mapping.writers.vocabulary import Vocabulary
+
+__all__ = ["NOTHING_MORE", "OPTION_NAMES", "AssessOptions", "Parts", "Result", "assess_subject"]
 
 Resource = dict[str, Any]
 
@@ -58,11 +61,14 @@ class Result:
     assessment: Assessment
 
 
-def assess_subject(resource: Resource, *, parts: Parts, warnings: Iterable[Fault] = ()) -> Result:
+def assess_subject(
+    resource: Resource, *, parts: Parts, warnings: Iterable[Fault] = (), options: AssessOptions = NOTHING_MORE
+) -> Result:
     """The assessment of the patient a resource is about.
 
     `resource` is a validated QuestionnaireResponse, Observation, Bundle or Parameters; `warnings` are those of its
-    validation, which the answer repeats. InvalidInput with every fault if it cannot be worked on. Stores nothing.
+    validation, which the answer repeats; `options` ask for more, as may Parameters themselves. InvalidInput with every
+    fault if it cannot be worked on. Stores nothing.
     """
     assessed_at = parts.now()
     reading = read_submission(
@@ -76,8 +82,9 @@ def assess_subject(resource: Resource, *, parts: Parts, warnings: Iterable[Fault
             form=parts.form,
         ),
     )
-    reading = replace(reading, warnings=(*warnings, *reading.warnings))
-    assessment = parts.engine.assess(reading.case)
+    options |= reading.options
+    reading = replace(reading, warnings=(*warnings, *reading.warnings), options=options)
+    assessment = parts.engine.assess(reading.case, what_if=options.what_if)
     written = write_risk_assessment(
         assessment,
         reading,

@@ -35,7 +35,7 @@ class Engine:
     target_matrix: Array
     contrasts: tuple[Contrast, ...]
 
-    def assess(self, case: Case) -> Assessment:
+    def assess(self, case: Case, *, what_if: bool = False) -> Assessment:
         """Everything the service says about one case. KeyError if an answer is to a finding the tables do not have."""
         network, knowledge = self.network, self.network.knowledge
         result = posterior(case, network)

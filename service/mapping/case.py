@@ -69,6 +69,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
         inputs=tuple(inputs.values()),
         preliminary=notebook.preliminary or any(not statement.final for statement in known),
         contained=subject.contained,
+        options=submission.options,
     )
 
 

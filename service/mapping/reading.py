@@ -12,9 +12,9 @@ from service.errors import Fault, FaultKind, Severity
 from service.fhir.bundles import Held, Resource
 from service.fhir.terminology import Terminology
 from service.mapping.form import Form
+from service.mapping.options import NOTHING_MORE, AssessOptions
 from service.mapping.references import Reference
 
-Comparator = Literal["", "<", "<=", ">", ">="]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ class Input:
 class Reading:
     """A submission as read: the case for the engine, and everything the answer has to say about its inputs.
 
-    `contained` holds what `subject` refers to by ``#``; the answer must contain it as it is.
+    `contained` holds what `subject` refers to by ``#``; the answer must contain it as it is;
+    `options` are those of the submission itself.
     """
 
     case: Case
@@ -84,6 +85,7 @@ class Reading:
     inputs: tuple[Input, ...]
     preliminary: bool
     contained: tuple[Resource, ...] = ()
+    options: AssessOptions = NOTHING_MORE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

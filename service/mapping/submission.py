@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from service.fhir.bundles import Held, Resource, held_in_bundle, newest_versions
 from service.fhir.parameters import Parameter, read_parameters
+from service.mapping.options import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.mapping.reading import Notebook
 from service.mapping.references import Reference
 
@@ -33,11 +34,12 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """All resources handed in, in their order, and the subject and encounter the caller selected."""
+    """All resources handed in, in their order, and what the caller selected: subject, encounter, further parts of the answer."""
 
     held: tuple[Held, ...]
     subject: Selection | None = None
     encounter: Selection | None = None
+    options: AssessOptions = NOTHING_MORE
 
     def of_type(self, resource_type: str) -> tuple[Held, ...]:
         return tuple(held for held in self.held if held.type == resource_type)
@@ -65,23 +67,23 @@ def unpack(resource: Resource, notebook: Notebook) -> Submission:
 def _unpack_parameters(parameters: Resource, notebook: Notebook) -> Submission:
     held: list[Held] = []
     selections: dict[str, Selection] = {}
+    options: dict[str, bool] = {}
     for parameter in read_parameters(parameters):
         if parameter.name in _RESOURCE_PARAMETERS:
             held.extend(_held(parameter, notebook))
         elif parameter.name in _REFERENCE_PARAMETERS:
             selection = _selection(parameter, notebook)
             if parameter.name in selections:
-                notebook.fault(
-                    "value",
-                    f"The parameter {parameter.name} occurs more than once.",
-                    parameter.path,
-                    rule=f"{parameter.name} is taken at most once.",
-                    repair="Leave one of them out.",
-                )
+                _more_than_once(parameter, notebook)
             elif selection is not None:
                 selections[parameter.name] = selection
+        elif parameter.name in OPTION_NAMES:
+            if parameter.name in options:
+                _more_than_once(parameter, notebook)
+            else:
+                options[parameter.name] = _option(parameter, notebook)
         else:
-            known = ", ".join((*_RESOURCE_PARAMETERS, *_REFERENCE_PARAMETERS))
+            known = ", ".join((*_RESOURCE_PARAMETERS, *_REFERENCE_PARAMETERS, *OPTION_NAMES))
             notebook.fault(
                 "not-supported",
                 "This operation has no parameter of that name.",
@@ -89,7 +91,36 @@ def _unpack_parameters(parameters: Resource, notebook: Notebook) -> Submission:
                 rule=f"The parameters are: {known}.",
                 repair="Rename the parameter to one of the list, or leave it out.",
             )
-    return Submission(_newest(held, notebook), selections.get("subject"), selections.get("encounter"))
+    return Submission(
+        _newest(held, notebook),
+        selections.get("subject"),
+        selections.get("encounter"),
+        AssessOptions(**{OPTION_NAMES[name]: asked for name, asked in options.items()}),
+    )
+
+
+def _more_than_once(parameter: Parameter, notebook: Notebook) -> None:
+    notebook.fault(
+        "value",
+        f"The parameter {parameter.name} occurs more than once.",
+        parameter.path,
+        rule=f"{parameter.name} is taken at most once.",
+        repair="Leave one of them out.",
+    )
+
+
+def _option(parameter: Parameter, notebook: Notebook) -> bool:
+    """Whether the parameter asks for its part of the answer."""
+    if parameter.value_type == "valueBoolean":
+        return bool(parameter.value)
+    notebook.fault(
+        "value",
+        f"The parameter {parameter.name} holds no valueBoolean.",
+        f"{parameter.path}.value",
+        rule=f"{parameter.name} carries a valueBoolean.",
+        repair="Give true or false as valueBoolean, or leave the parameter out.",
+    )
+    return False
 
 
 def _held(parameter: Parameter, notebook: Notebook) -> list[Held]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Response, request
 
+from service.assessment.run import OPTION_NAMES, AssessOptions
 from service.errors import Fault, MalformedInput
 from service.web.responses import resource_response
 
 Resource = dict[str, Any]
-Assess = Callable[[bytes, str | None], Resource]
+
+
+class Assess(Protocol):
+    """The use case as this door calls it: body, type of the address (None for the system), options of the address."""
+
+    def __call__(self, raw: bytes, type_name: str | None, options: AssessOptions = ...) -> Resource: ...
+
 
 # What can be assessed. Other types in Parameters (the Patient, an Encounter) are context and welcome on every form.
 _ASSESSABLE = ("QuestionnaireResponse", "Observation", "Bundle")
@@ -21,9 +28,31 @@ def assess_view(assess: Assess, type_name: str | None) -> Callable[[], Response]
     """The view of one form of the operation: of the system (`type_name` None), or of one resource type."""
 
     def view() -> Response:
-        return resource_response(assess(request.get_data(cache=False), type_name))
+        options = read_options(request.args.to_dict(flat=False))
+        return resource_response(assess(request.get_data(cache=False), type_name, options))
 
     return view
+
+
+def read_options(query: dict[str, list[str]]) -> AssessOptions:
+    """What the query of the address asks for; MalformedInput with every option that is neither true nor false.
+
+    Names that are none of ours are left alone, as FHIR wants it.
+    """
+    faults = [
+        Fault(
+            "value",
+            f"The parameter {name} of the address is neither true nor false.",
+            where=f"?{name}",
+            rule=f"{name} is taken once, as true or false.",
+            repair=f"Write ?{name}=true, or leave it out.",
+        )
+        for name in OPTION_NAMES
+        if query.get(name, ["false"]) not in (["true"], ["false"])
+    ]
+    if faults:
+        raise MalformedInput(faults)
+    return AssessOptions(**{field: query.get(name) == ["true"] for name, field in OPTION_NAMES.items()})
 
 
 def check_form(resource: Resource, type_name: str) -> None:

@@ -1,0 +1,23 @@
+"""What a caller may ask for beyond the assessment itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AssessOptions:
+    """The parts of an answer that are made only when asked for."""
+
+    care_plan: bool = False
+    what_if: bool = False
+
+    def __or__(self, other: AssessOptions) -> AssessOptions:
+        """Asked for in one place is asked for: an address and a body need not agree."""
+        return AssessOptions(self.care_plan or other.care_plan, self.what_if or other.what_if)
+
+
+# Name in Parameters and in the query of the address -> field of AssessOptions.
+OPTION_NAMES: Mapping[str, str] = {"care-plan": "care_plan", "what-if": "what_if"}
+NOTHING_MORE = AssessOptions()

@@ -27,6 +27,8 @@ UndecidedCode = Literal[
 ]
 
 AnswerValue = bool | str | float
+# Of an answer of which only a bound is known: ``<`` 38 is below 38, we do not know where.
+Comparator = Literal["", "<", "<=", ">", ">="]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,24 @@ class Test:
         if isinstance(value, bool | str):
             return False
         return all(_COMPARE[sign](value, bound) for sign, bound in self.bounds)
+
+    def decides(self, value: AnswerValue, comparator: Comparator = "") -> bool | None:
+        """Whether the statement is true of every value an answer allows, false of every one, or neither (None).
+
+        >>> Test.parse(">=38").decides(37.5, "<"), Test.parse(">=38").decides(39.0, "<")
+        (False, None)
+        """
+        if not comparator:
+            return self.holds(value)
+        if len(self.bounds) != 1 or isinstance(value, bool | str):
+            return None
+        sign, bound = self.bounds[0]
+        upward, open_end = comparator in (">", ">="), comparator in ("<", ">")
+        beyond = value > bound if upward else value < bound
+        if sign != "=" and upward == (sign in (">", ">=")):
+            # Both open to the same side: true if the bound given lies at or beyond the one asked for.
+            return True if beyond or (value == bound and (sign in ("<=", ">=") or open_end)) else None
+        return False if beyond or (value == bound and (sign in ("<", ">") or open_end)) else None
 
     def example(self) -> AnswerValue:
         """One answer of which the statement is true; for bounds the inner end, or one beyond an open one."""
@@ -319,7 +339,7 @@ class Answer:
 
     finding_id: str
     value: AnswerValue
-    comparator: Literal["", "<", "<=", ">", ">="] = ""
+    comparator: Comparator = ""
     side: Side | None = None
 
 

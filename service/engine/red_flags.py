@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.engine.model import URGENCY_ORDER, AnswerValue, Case, RedFlag, RedFlagRule, RedFlagScreen, Test, Urgency
+from service.engine.model import URGENCY_ORDER, Answer, AnswerValue, Case, RedFlag, RedFlagRule, RedFlagScreen, Test, Urgency
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,18 @@ class _Truth:
 class _Facts:
     """What the rules may ask of a case."""
 
-    values: Mapping[str, AnswerValue]
+    answers: Mapping[str, Answer]
     age_years: float | None
     sex: str | None
+
+    def value(self, finding_id: str) -> AnswerValue | None:
+        answer = self.answers.get(finding_id)
+        return None if answer is None else answer.value
 
 
 def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
     """All rules, sorted into raised (most urgent first), absent and not screened."""
-    facts = _Facts({answer.finding_id: answer.value for answer in case.answers}, case.age_years, case.sex)
+    facts = _Facts({answer.finding_id: answer for answer in case.answers}, case.age_years, case.sex)
     raised: list[RedFlag] = []
     absent: list[RedFlagRule] = []
     open_rules: list[RedFlagRule] = []
@@ -61,20 +65,22 @@ def _evaluate(expression: Mapping[str, object], facts: _Facts) -> _Truth:
     if "age" in expression:
         return _age(Test.parse(str(expression["age"])), facts)
     if "sex" in expression:
-        sex = facts.sex or facts.values.get("sex")
+        sex = facts.sex or facts.value("sex")
         return _Truth(None, missing=("sex",)) if sex is None else _Truth(sex == expression["sex"])
     finding_id = str(expression["finding"])
-    value = facts.values.get(finding_id)
-    if value is None:
+    answer = facts.answers.get(finding_id)
+    if answer is None:
         # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
         return _Truth(False) if expression.get("if_done") else _Truth(None, missing=(finding_id,))
-    holds = Test.parse(str(expression["is"])).holds(value)
+    holds = Test.parse(str(expression["is"])).decides(answer.value, answer.comparator)
+    if holds is None:  # only a bound is known, and the threshold lies inside what it allows
+        return _Truth(None, missing=(finding_id,))
     return _Truth(holds, because=(finding_id,) if holds else ())
 
 
 def _age(test: Test, facts: _Facts) -> _Truth:
     """An age in years decides; a band decides if the rule says the same of its first and its last year."""
-    band = facts.values.get("age_band")
+    band = facts.value("age_band")
     if facts.age_years is not None:
         ends = {test.holds(facts.age_years)}
     elif isinstance(band, str):

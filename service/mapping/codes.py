@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from service.engine.model import AnswerValue, Finding, Side, Test
+from service.engine.model import AnswerValue, Comparator, Finding, Side
 from service.fhir.terminology import FindingMatch, Terminology
 from service.mapping.answers import answers_by_code
-from service.mapping.reading import Comparator, ReadingContext
+from service.mapping.reading import ReadingContext
 
 Concept = Mapping[str, Any]
-
-_ANY_FINDING_MAPS = ("question-to-snomed", "question-to-loinc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,6 @@ def is_complaint(concept: Concept | None, context: ReadingContext) -> bool:
     return any(context.terminology.to_symptom(system, code) for system, code in codings_of(concept))
 
 
-def asks_for_any_finding(concept: Concept | None, context: ReadingContext) -> bool:
-    """Whether a concept asks nothing in particular ("finding", "symptom"), so that the value names the finding."""
-    sent = set(codings_of(concept))
-    return any((target.system, target.code) in sent for map_id in _ANY_FINDING_MAPS
-               for target in context.terminology.targets(map_id, "any-finding"))
-
-
 def coded_answer(concept: Concept | None, finding: Finding, context: ReadingContext) -> Meaning | None:
     """What an answer concept says of a yes/no or choice finding, None if it says nothing that fits."""
     terminology = context.terminology
@@ -130,7 +121,7 @@ def measured_answer(
     a threshold is decided here, and only if the comparator leaves no doubt.
     """
     wanted = context.terminology.unit_of(finding.id) or finding.unit
-    test = threshold_of(finding)
+    test = finding.present_when
     if finding.answer_type == "choice" or (finding.answer_type == "boolean" and test is None):
         return f"A measured value does not answer {finding.id}."
     converted = context.terminology.convert(Decimal(number), unit, wanted) if unit else None
@@ -138,7 +129,7 @@ def measured_answer(
         return f"Its unit is not known as one of {finding.id}, which is measured in {wanted}."
     value = float(converted)
     if finding.answer_type == "boolean" and test is not None:
-        decided = decides(test, value, comparator)
+        decided = test.decides(value, comparator)
         return Meaning(decided) if decided is not None else f"The bound it gives does not decide {finding.id}."
     if not comparator and not in_range(value, finding):
         return f"The value is outside the range of {finding.id}."
@@ -147,34 +138,6 @@ def measured_answer(
 
 def in_range(value: float, finding: Finding) -> bool:
     return (finding.minimum is None or value >= finding.minimum) and (finding.maximum is None or value <= finding.maximum)
-
-
-def decides(test: Test, value: float, comparator: Comparator) -> bool | None:
-    """Whether the test is true of every value that the bound allows, false of every one, or neither (None).
-
-    >>> decides(Test.parse(">=38"), 37.5, "<"), decides(Test.parse(">=38"), 39.0, "<")
-    (False, None)
-    """
-    if not comparator:
-        return test.holds(value)
-    if len(test.bounds) != 1:
-        return None
-    sign, bound = test.bounds[0]
-    upward = comparator in (">", ">=")
-    if upward == (sign in (">", ">=")):
-        # Both open to the same side: true if the bound given lies at or beyond the threshold.
-        beyond = value > bound if upward else value < bound
-        touching = value == bound and (len(sign) == 2 or len(comparator) == 1)
-        return True if beyond or touching else None
-    before = value > bound if upward else value < bound
-    touching = value == bound and (len(sign) == 1 or len(comparator) == 1)
-    return False if before or touching else None
-
-
-def threshold_of(finding: Finding) -> Test | None:
-    """The statement about a measured value that makes a yes/no finding present, where the tables give one."""
-    # Read by name: a finding whose table row has no threshold column has no such attribute.
-    return finding.present_when
 
 
 def side_of(concepts: Iterable[Concept | None], context: ReadingContext) -> Side | None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from service.engine.model import AnswerValue, Case, KnowledgeBase, Side
+from service.engine.model import AnswerValue, Case, Comparator, KnowledgeBase, Side
 from service.errors import Fault, FaultKind, Severity
 from service.fhir.bundles import Held, Resource
 from service.fhir.terminology import Terminology
 from service.mapping.form import Form
 from service.mapping.options import NOTHING_MORE, AssessOptions
 from service.mapping.references import Reference
-
 
 
 @dataclass(frozen=True, slots=True)

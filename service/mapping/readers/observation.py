@@ -12,7 +12,6 @@ from service.fhir.terminology import FindingMatch
 from service.mapping.codes import (
     Meaning,
     answer_codes,
-    asks_for_any_finding,
     coded_answer,
     findings_of,
     is_complaint,
@@ -85,7 +84,7 @@ def _read_named_in_value(
     if is_diagnosis(part.get("code"), context):
         notebook.ignore(held, "It is a diagnosis, and a diagnosis is not a finding.", path)
         return True
-    if not asks_for_any_finding(part.get("code"), context):
+    if not context.terminology.asks_for_any_finding(part.get("code")):
         return False
     stated = False
     for match in findings_of(concept, context):

@@ -53,6 +53,22 @@ def test_clear_is_said_only_when_every_rule_was_answered():
     assert not screen(Case(), rules).clear
 
 
+@pytest.mark.parametrize(
+    ("value", "comparator", "expected"),
+    [
+        (8.0, ">=", "raised"), (8.0, ">", "raised"), (7.0, ">", "open"), (9.0, "<", "open"), (8.0, "<", "absent"),
+        (7.0, "<=", "absent"),
+    ],
+)
+def test_a_bound_raises_or_clears_a_rule_only_if_it_decides_the_threshold(value, comparator, expected):
+    """C9: "pain above 7" is not 7, and "below 9" is not 9."""
+    case = Case((Answer("pain_intensity", value, comparator),))
+    result = screen(case, (rule({"finding": "pain_intensity", "is": ">=8"}),))
+    found = "raised" if result.raised else "absent" if result.absent else "open"
+    assert found == expected
+    assert result.missing == ({"flag": ("pain_intensity",)} if expected == "open" else {})
+
+
 def test_an_examination_done_only_on_suspicion_raises_but_is_not_owed():
     internal = {"finding": "anal_tone_reduced", "is": "true", "if_done": True}
     assert state({"any": [FEVER, internal]}, fever=False) == "absent"

@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import Any
 
 from service.engine.assess import Engine
-from service.engine.model import Assessment, KnowledgeBase
+from service.engine.model import Assessment, Case, KnowledgeBase
 from service.errors import Fault
 from service.fhir.terminology import Terminology
 from service.mapping.case import read_submission
 from service.mapping.form import Form
 from service.mapping.options import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.mapping.readers.form_choice import own_form
-from service.mapping.reading import Reading, ReadingContext
+from service.mapping.reading import EarlierAssessment, Reading, ReadingContext
 from service.mapping.writers.risk_assessment import WritingContext, write_risk_assessment
 from service.mapping.writers.texts import load_texts
 from service.mapping.writers.vocabulary import Vocabulary
@@ -85,9 +85,16 @@ def assess_subject(
     options |= reading.options
     reading = replace(reading, warnings=(*warnings, *reading.warnings), options=options)
     assessment = parts.engine.assess(reading.case, what_if=options.what_if)
+    change = parts.engine.compare(earlier_case(reading, reading.earlier), reading.case) if reading.earlier else None
     written = write_risk_assessment(
         assessment,
         reading,
+        change=change,
         context=WritingContext(vocabulary=parts.vocabulary, assessed_at=assessed_at, new_id=parts.new_id, version=parts.version),
     )
     return Result(written, reading, assessment)
+
+
+def earlier_case(reading: Reading, earlier: EarlierAssessment) -> Case:
+    """The case as an earlier assessment had it, with the age and sex of today."""
+    return replace(reading.case, answers=earlier.answers, asked_unknown=())

@@ -8,10 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.engine.change import change_between
 from service.engine.differential import ADULT_AGE_YEARS, Posterior, posterior, prior_answers, targets
 from service.engine.explain import Contrast, explain
 from service.engine.hypotheses import MAXIMUM_COEXISTING, Array
-from service.engine.model import PATTERNS, Assessment, Case, Explanation, KnowledgeBase, Prediction, Undecided, UndecidedCode
+from service.engine.model import (
+    PATTERNS,
+    Assessment,
+    Case,
+    Change,
+    Explanation,
+    KnowledgeBase,
+    Prediction,
+    Undecided,
+    UndecidedCode,
+)
 from service.engine.network import Network, compile_network
 from service.engine.next_finding import FormInformation, next_findings
 from service.engine.odds import expit
@@ -44,7 +55,9 @@ class Engine:
         patterns = sorted(predictions[: len(PATTERNS)], key=lambda prediction: -prediction.probability)
         conditions = sorted(predictions[len(PATTERNS) :], key=lambda prediction: -prediction.probability)
         flags = screen(case, knowledge.red_flags)
-        referrals = recommend(knowledge, flags, patterns, conditions)
+        # What only the prior says is no reason to send anyone anywhere.
+        informed = bool(result.evidence.observations)
+        referrals = recommend(knowledge, flags, patterns if informed else (), conditions if informed else ())
         bits = divergence_bits(weights @ network.hypotheses.pattern, np.exp(result.log_prior) @ network.hypotheses.pattern)
         coverage = self.form.coverage(result.evidence)
         counted = [observation.answer.finding_id for observation in result.evidence.observations]
@@ -62,7 +75,16 @@ class Engine:
             recommendations=referrals,
             used=tuple(dict.fromkeys([*(finding for finding, _ in prior_answers(case, network)), *counted])),
             without_effect=result.evidence.without_effect,
-            over_three_mass=float(weights[network.hypotheses.size == MAXIMUM_COEXISTING].sum()),
+            mass_of_three=float(weights[network.hypotheses.size == MAXIMUM_COEXISTING].sum()),
+        )
+
+    def compare(self, earlier: Case, now: Case) -> Change:
+        """What changed between two cases of one patient, and which answers changed it."""
+        return change_between(
+            earlier=(earlier, posterior(earlier, self.network)),
+            now=(now, posterior(now, self.network)),
+            contrasts={contrast.name: contrast for contrast in self.contrasts},
+            pattern=self.network.hypotheses.pattern,
         )
 
     def _predictions(self, case: Case, result: Posterior, weights: Array) -> tuple[list[Prediction], Explanation]:

@@ -544,6 +544,28 @@ class WhatIf:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeReason:
+    """One finding whose answer, or whose weight beside the other answers, changed; None: not answered."""
+
+    finding_id: str
+    before: AnswerValue | None
+    after: AnswerValue | None
+    log_odds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An assessment beside an earlier one. `patterns` is (pattern, before, after); the rest is about the `leading` pattern:
+    prior change + reasons = change of its log-odds."""
+
+    patterns: tuple[tuple[str, float, float], ...]
+    leading: str
+    prior_log_odds: float
+    log_odds: float
+    reasons: tuple[ChangeReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """The whole result. Patterns sum to 1, conditions are marginals; both in descending order."""
 
@@ -564,4 +586,4 @@ class Assessment:
     combined: CombinedPattern | None = None
     plan: tuple[PlanItem, ...] = ()
     what_if: WhatIf | None = None
-    over_three_mass: float = 0.0    # posterior mass of the sets of three: the edge of "at most three at once"
+    mass_of_three: float = 0.0      # posterior mass of the sets of three: the edge of "at most three at once"

@@ -14,6 +14,7 @@ from service.mapping.demographics import settle_demographics
 from service.mapping.encounter import find_encounter
 from service.mapping.merge import Merged, merge
 from service.mapping.readers.condition import read_condition
+from service.mapping.readers.earlier_assessment import read_earlier_assessment
 from service.mapping.readers.observation import read_observation
 from service.mapping.readers.patient import Demographics, read_patient
 from service.mapping.readers.questionnaire_response import read_questionnaire_response
@@ -31,6 +32,7 @@ READERS: dict[str, Reader] = {
     "QuestionnaireResponse": read_questionnaire_response,
     "Observation": lambda held, _, context, notebook: read_observation(held, context, notebook),
     "Condition": lambda held, _, context, notebook: read_condition(held, context, notebook),
+    "RiskAssessment": lambda held, _, context, notebook: read_earlier_assessment(held, context, notebook),
 }
 # Resources that serve the reading without stating findings themselves.
 _SERVING = ("Questionnaire", "Encounter", "Patient")
@@ -70,6 +72,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
         preliminary=notebook.preliminary or any(not statement.final for statement in known),
         contained=subject.contained,
         options=submission.options,
+        earlier=notebook.earlier,
     )
 
 

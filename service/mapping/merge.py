@@ -3,7 +3,7 @@
 The rule for several statements about one finding. A known answer goes before "unknown". Of known answers the one with
 the newer effective time counts; with equal or missing times the final one before the preliminary one, and then the later
 one of the submission. Statements that agree with it count as one answer with several inputs; those that do not are left
-out, and a warning says so.
+out, and a warning says so. What an earlier assessment knew counts only where nothing new is known.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def _one(statements: Sequence[Statement], label: str, notebook: Notebook) -> Mer
     decisive = order[0]
     agreeing = tuple(one for one in order if _same(one, decisive))
     for one in order:
-        if one in agreeing or one.value is None:
-            continue
+        if one in agreeing or one.value is None or (one.carried and not decisive.carried):
+            continue  # what was so at an earlier assessment is not in conflict with what is so now
         why = _why(decisive, one)
         notebook.ignore(one.source, f"Another answer to {one.finding_id} counts: {why}.", one.where)
         notebook.warnings.append(
@@ -88,8 +88,8 @@ def _one(statements: Sequence[Statement], label: str, notebook: Notebook) -> Mer
     return Merged(agreeing)
 
 
-def _rank(statement: Statement) -> tuple[bool, datetime, bool]:
-    return statement.value is not None, _moment(statement), statement.final
+def _rank(statement: Statement) -> tuple[bool, bool, datetime, bool]:
+    return statement.value is not None, not statement.carried, _moment(statement), statement.final
 
 
 def _moment(statement: Statement) -> datetime:

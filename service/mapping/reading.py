@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from service.engine.model import AnswerValue, Case, Comparator, KnowledgeBase, Side
+from service.engine.model import Answer, AnswerValue, Case, Comparator, KnowledgeBase, Side
 from service.errors import Fault, FaultKind, Severity
 from service.fhir.bundles import Held, Resource
 from service.fhir.terminology import Terminology
@@ -85,6 +85,7 @@ class Reading:
     preliminary: bool
     contained: tuple[Resource, ...] = ()
     options: AssessOptions = NOTHING_MORE
+    earlier: EarlierAssessment | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +99,26 @@ class Statement:
     comparator: Comparator = ""
     side: Side | None = None
     final: bool = True
+    carried: bool = False  # from an earlier assessment: any new answer goes before it
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierAssessment:
+    """An earlier assessment of this service for the same patient: its answers, and the percentages it gave the patterns."""
+
+    held: Held
+    answers: tuple[Answer, ...]
+    patterns: Mapping[str, float]
+    assessed: str
+
+    @property
+    def reference(self) -> Reference:
+        """How the new assessment may name it: by id, by address, or by its identifier."""
+        if self.held.id:
+            return {"reference": f"RiskAssessment/{self.held.id}"}
+        if self.held.full_url:
+            return {"reference": self.held.full_url}
+        return {"identifier": dict(next(iter(self.held.resource.get("identifier", ())), {}))}
 
 
 @dataclass(slots=True)
@@ -110,6 +131,7 @@ class Notebook:
     statements: list[Statement] = field(default_factory=list)
     complaint_sides: list[Side] = field(default_factory=list)  # sides of the complaint itself (hip pain on the left)
     preliminary: bool = False
+    earlier: EarlierAssessment | None = None
 
     def fault(self, kind: FaultKind, message: str, where: str, *, rule: str = "", repair: str = "") -> None:
         self.faults.append(Fault(kind, message, where, rule, repair))

@@ -19,6 +19,7 @@ _RESOURCE_PARAMETERS = {
     "condition": "Condition",
     "patient": "Patient",
     "bundle": "Bundle",
+    "earlier-assessment": "RiskAssessment",
     "resource": "",
 }
 _REFERENCE_PARAMETERS = {"subject": "Patient", "encounter": "Encounter"}

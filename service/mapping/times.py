@@ -15,6 +15,8 @@ def effective_text(held: Held) -> str:
     resource = held.resource
     if held.type == "QuestionnaireResponse":
         return str(resource.get("authored", ""))
+    if held.type == "RiskAssessment":
+        return str(resource.get("occurrenceDateTime", ""))
     if held.type == "Observation":
         period: Resource = resource.get("effectivePeriod", {})
         candidates = (

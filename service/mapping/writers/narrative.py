@@ -42,6 +42,7 @@ class Story:
     missing: int  # questions of the form nobody answered
     values: Mapping[str, AnswerValue]
     version: str
+    change: Sequence[str] = ()  # sentences about the assessment before
 
 
 def narrative(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> str:
@@ -52,6 +53,7 @@ def narrative(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> s
         _paragraph(texts("for-subject", subject=story.subject, when=story.when)),
         *_raised(assessment, story, vocabulary),
         *_answer(assessment, story, vocabulary),
+        *([_heading(texts("change-heading")), _items(story.change)] if story.change else []),
         *_screening(assessment, vocabulary),
         *_why(assessment, story, vocabulary),
         *_next_step(assessment, vocabulary),

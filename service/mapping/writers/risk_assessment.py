@@ -15,9 +15,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from service.engine.model import Assessment, Prediction
+from service.engine.model import Assessment, Change, Prediction
 from service.mapping.reading import Reading
 from service.mapping.writers import evidence, inputs, narrative
+from service.mapping.writers.change import change_extension, change_sentences
 from service.mapping.writers.extensions import clean, nested, part
 from service.mapping.writers.narrative import Printed, Story
 from service.mapping.writers.percentages import decimals, interval, partition_percentages, percentage
@@ -49,8 +50,13 @@ class WritingContext:
     version: str
 
 
-def write_risk_assessment(assessment: Assessment, reading: Reading, *, context: WritingContext) -> Resource:
-    """The RiskAssessment of one assessment. Equal input gives equal content but for id and time (R60)."""
+def write_risk_assessment(
+    assessment: Assessment, reading: Reading, *, context: WritingContext, change: Change | None = None
+) -> Resource:
+    """The RiskAssessment of one assessment. Equal input gives equal content but for id and time (R60).
+
+    `change` is that since `reading.earlier`, where the submission holds an earlier assessment.
+    """
     vocabulary = context.vocabulary
     patterns = _printed(assessment.patterns, vocabulary)
     conditions = _printed(assessment.conditions, vocabulary)
@@ -68,6 +74,7 @@ def write_risk_assessment(assessment: Assessment, reading: Reading, *, context: 
         for number, recommendation in enumerate(assessment.recommendations, 1)
     ]
     when = context.assessed_at.isoformat(timespec="seconds")
+    story = _story(assessment, reading, patterns, conditions, when, context, change)
     resource: Resource = {
         "resourceType": "RiskAssessment",
         "id": context.new_id(),
@@ -78,10 +85,10 @@ def write_risk_assessment(assessment: Assessment, reading: Reading, *, context: 
         "language": vocabulary.texts.language,
         "text": {
             "status": "generated",
-            "div": narrative.narrative(assessment, _story(assessment, reading, patterns, conditions, when, context), vocabulary),
+            "div": narrative.narrative(assessment, story, vocabulary),
         },
         "contained": [_device(assessment, context), *requests, *inputs.contained_inputs(reading)],
-        "extension": _extensions(assessment, reading, context),
+        "extension": _extensions(assessment, reading, context, change),
         "identifier": [
             {
                 "system": f"{vocabulary.base_url}/identifier/risk-assessment",
@@ -96,6 +103,8 @@ def write_risk_assessment(assessment: Assessment, reading: Reading, *, context: 
     if reading.encounter is not None:
         resource["encounter"] = dict(reading.encounter)
     resource["occurrenceDateTime"] = when
+    if reading.earlier is not None:
+        resource["parent"] = reading.earlier.reference
     resource["performer"] = {"reference": "#device"}
     if reading.inputs:
         resource["basis"] = [{"reference": one.reference} for one in reading.inputs]
@@ -169,7 +178,9 @@ def _percent_quantity(value: Decimal) -> Resource:
 # --- extensions of the whole -----------------------------------------------------------------------------------------
 
 
-def _extensions(assessment: Assessment, reading: Reading, context: WritingContext) -> list[Extension]:
+def _extensions(
+    assessment: Assessment, reading: Reading, context: WritingContext, change: Change | None
+) -> list[Extension]:
     """Alarm signs first, then how far to trust the answer, then where it comes from."""
     vocabulary = context.vocabulary
     structure, texts = vocabulary.structure, vocabulary.texts
@@ -177,6 +188,7 @@ def _extensions(assessment: Assessment, reading: Reading, context: WritingContex
         *_red_flags(assessment, vocabulary),
         part(structure("urgency"), "valueCoding", vocabulary.urgency(assessment.urgency)),
         *(part(structure("undecided"), "valueCodeableConcept", vocabulary.undecided(reason)) for reason in assessment.undecided),
+        *([change_extension(change, reading.earlier, vocabulary)] if change is not None and reading.earlier else []),
         part(structure("intended-use"), "valueString", texts("intended-use")),
         part(structure("model-limits"), "valueString", vocabulary.limits(assessment)),
         part(structure("coverage"), "valueDecimal", decimals(assessment.coverage, SHARE_PLACES)),
@@ -299,8 +311,10 @@ def _story(
     conditions: Sequence[Printed],
     when: str,
     context: WritingContext,
+    change: Change | None,
 ) -> Story:
     subject = reading.subject
+    told = change_sentences(change, reading.earlier, context.vocabulary) if change is not None and reading.earlier else []
     return Story(
         subject=subject.get("display")
         or subject.get("reference")
@@ -315,4 +329,5 @@ def _story(
         missing=len(inputs.missing(assessment, reading, context.vocabulary)),
         values={answer.finding_id: answer.value for answer in reading.case.answers},
         version=context.version,
+        change=told,
     )

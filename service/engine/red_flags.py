@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.engine.model import URGENCY_ORDER, Answer, AnswerValue, Case, RedFlag, RedFlagRule, RedFlagScreen, Test, Urgency
+from service.engine.network import AGE_FINDING, SEX_FINDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ def _evaluate(expression: Mapping[str, object], facts: _Facts) -> _Truth:
     if "age" in expression:
         return _age(Test.parse(str(expression["age"])), facts)
     if "sex" in expression:
-        sex = facts.sex or facts.value("sex")
-        return _Truth(None, missing=("sex",)) if sex is None else _Truth(sex == expression["sex"])
+        sex = facts.sex or facts.value(SEX_FINDING)
+        return _Truth(None, missing=(SEX_FINDING,)) if sex is None else _Truth(sex == expression["sex"])
     finding_id = str(expression["finding"])
     answer = facts.answers.get(finding_id)
     if answer is None:
@@ -80,15 +81,15 @@ def _evaluate(expression: Mapping[str, object], facts: _Facts) -> _Truth:
 
 def _age(test: Test, facts: _Facts) -> _Truth:
     """An age in years decides; a band decides if the rule says the same of its first and its last year."""
-    band = facts.value("age_band")
+    band = facts.value(AGE_FINDING)
     if facts.age_years is not None:
         ends = {test.holds(facts.age_years)}
     elif isinstance(band, str):
         first, _, last = band.replace(" and over", "-130").partition("-")
         ends = {test.holds(float(first)), test.holds(float(last))}
     else:
-        return _Truth(None, missing=("age_band",))
-    return _Truth(ends.pop()) if len(ends) == 1 else _Truth(None, missing=("age_band",))
+        return _Truth(None, missing=(AGE_FINDING,))
+    return _Truth(ends.pop()) if len(ends) == 1 else _Truth(None, missing=(AGE_FINDING,))
 
 
 def _combine(expression: Mapping[str, object], facts: _Facts) -> _Truth:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 
 from service.engine.model import Finding
+from service.engine.network import AGE_FINDING, SEX_FINDING
 from service.mapping.merge import Merged
 from service.mapping.readers.patient import Demographics
 from service.mapping.reading import Notebook, ReadingContext
-
-AGE_FINDING = "age_band"
-SEX_FINDING = "sex"
 
 _NUMBER = re.compile(r"\d+")
 

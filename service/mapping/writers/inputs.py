@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.engine.model import Assessment
+from service.engine.network import AGE_FINDING, SEX_FINDING
 from service.mapping.reading import Reading, UsedAnswer
 from service.mapping.writers.extensions import clean, nested, part
 from service.mapping.writers.vocabulary import Vocabulary
@@ -86,9 +87,9 @@ def missing(assessment: Assessment, reading: Reading, vocabulary: Vocabulary) ->
         if count in answered:  # given the count, its parts would tell nothing more
             answered.update(parts_of_it)
     if reading.case.age_years is not None:
-        answered.add("age_band")
+        answered.add(AGE_FINDING)
     if reading.case.sex is not None:
-        answered.add("sex")
+        answered.add(SEX_FINDING)
     ranked = [one.finding_id for one in assessment.next_findings if one.finding_id not in answered]
     listed = answered | set(ranked)
     return ranked + [finding_id for finding_id in vocabulary.findings if finding_id not in listed]

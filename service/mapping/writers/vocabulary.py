@@ -180,7 +180,7 @@ class Vocabulary:
 
     def limits(self, assessment: Assessment) -> str:
         """What the figures can not say, with the mass that lies at the edge of the model."""
-        mass = percentage(assessment.over_three_mass)
+        mass = percentage(assessment.mass_of_three)
         edge = self.texts("limits-mass", percent=f"{mass}%") if mass else ""
         return self.texts("limits", mass=edge)
 

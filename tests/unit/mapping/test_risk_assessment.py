@@ -150,7 +150,7 @@ def assessment(**changes: Any) -> Assessment:
         ),
         used=("pain_groin", "slr"),
         without_effect=("hip_ir_rom",),
-        over_three_mass=0.01,
+        mass_of_three=0.01,
     )
     return replace(made, **changes)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from service.engine.model import AnswerValue, Side
 from service.errors import Fault
 from service.mapping.reading import Notebook, ReadingContext, Statement, named
-from service.mapping.sides import speaks_of_other_side, symptomatic_side
+from service.mapping.sides import outdone, speaks_of_other_side, symptomatic_side
 from service.mapping.times import effective_text, moment
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -62,7 +62,10 @@ def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> 
             rule="Findings of the left and of the right side are not merged into one case.",
             repair="Send each side by itself, or state the symptoms with their side.",
         )
-    return kept
+    outdone_ones = [one for one in kept if outdone(one, kept)]
+    for statement in outdone_ones:
+        notebook.ignore(statement.source, "It denies on one side what is present on the other.", statement.where)
+    return [one for one in kept if one not in outdone_ones]
 
 
 def _one(statements: Sequence[Statement], label: str, notebook: Notebook) -> Merged:

@@ -6,12 +6,13 @@ complaint itself is stated (hip pain on the left). Where that is not stated, and
 2. else the one side on which anything is stated present;
 3. else the side with more answers; with equally many the side cannot be told.
 What speaks of the other side, or of either where the side cannot be told, is left out, so that a hip on the left and a
-spine on the right never make one case. Red flags always count: a danger on the other side is a danger.
+spine on the right never make one case. Red flags always count: a danger on the other side is a danger. So does any other
+finding that by itself raises one (weakness of the other leg, or of both), when it is present.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from service.engine.model import KnowledgeBase, Side
 from service.mapping.reading import Statement
@@ -49,7 +50,25 @@ def speaks_of_other_side(statement: Statement, side: Side | None, knowledge: Kno
     """Whether a statement has to be left out because of its side."""
     if statement.side in (None, "bilateral") or side in (statement.side, "bilateral"):
         return False
-    return knowledge.finding(statement.finding_id).kind != _EXEMPT
+    if knowledge.finding(statement.finding_id).kind == _EXEMPT:
+        return False
+    return not (statement.value is True and any(_raised_by(statement.finding_id, rule.when) for rule in knowledge.red_flags))
+
+
+def outdone(statement: Statement, statements: Sequence[Statement]) -> bool:
+    """Whether what a statement denies on one side is present on the other, so that it must not stand against it."""
+    return statement.value is False and any(
+        one.finding_id == statement.finding_id and one.value is True and {one.side, statement.side} == {"left", "right"}
+        for one in statements
+    )
+
+
+def _raised_by(finding_id: str, expression: Mapping[str, object]) -> bool:
+    """Whether the presence of this one finding is enough to make the expression true."""
+    alternatives = expression.get("any", ())
+    if isinstance(alternatives, list | tuple) and any(_raised_by(finding_id, one) for one in alternatives):
+        return True
+    return expression.get("finding") == finding_id and expression.get("is") == "true"
 
 
 def _sides(statements: Sequence[Statement], counts: Callable[[Statement], bool]) -> list[Side]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.engine.model import Condition, Finding, KnowledgeBase
+from service.engine.model import Condition, Finding, KnowledgeBase, RedFlagRule
 from service.fhir.terminology import Terminology, load_terminology
 from service.mapping.case import Reading, ReadingContext, read_submission
 from service.mapping.questionnaire import build_questionnaire
@@ -76,7 +76,16 @@ def terminology() -> Terminology:
 @pytest.fixture(scope="session")
 def small_knowledge() -> KnowledgeBase:
     hip_oa = Condition("hip_oa", "Hip osteoarthritis", "hip", "routine", 0.3, 0.2, 0.4, "S1", "expert")
-    return KnowledgeBase("test", (hip_oa,), (), FINDINGS, (), (), (), (), {}, {})
+    weakness = RedFlagRule(
+        "motor_weakness",
+        "Leg weakness",
+        "neurological",
+        "urgent",
+        {"any": [{"finding": "motor_any", "is": "true"}]},
+        "There is weakness in the leg.",
+        "Grade the power.",
+    )
+    return KnowledgeBase("test", (hip_oa,), (), FINDINGS, (), (), (weakness,), (), {}, {})
 
 
 @pytest.fixture(scope="session")

@@ -261,12 +261,11 @@ def test_C11_the_side_of_the_symptoms_counts(read: Read, observe: Make, bundle: 
         bundle(
             observe("pain_groin", "present", **LEFT),
             observe("slr", "present", **RIGHT),
-            observe("motor_any", "present", **RIGHT),
             observe("fadir", "absent"),
         )
     )
     assert reading.case.answers == (Answer("pain_groin", True, side="left"), Answer("fadir", False))
-    assert reading.case.side == "left" and len(reading.ignored) == 2
+    assert reading.case.side == "left" and len(reading.ignored) == 1
 
 
 def test_C11_one_test_on_both_sides_is_no_conflict(read: Read, observe: Make, bundle: Make) -> None:
@@ -294,6 +293,27 @@ def test_C11_a_red_flag_counts_on_either_side(read: Read, observe: Make, bundle:
         )
     )
     assert reading.case.value("progressive_motor_deficit") is True
+
+
+def test_A12_weakness_of_the_leg_that_does_not_hurt_still_counts(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(observe("pain_groin", "present", **LEFT), observe("motor_any", "present", **RIGHT)))
+    assert reading.case.value("motor_any") is True and reading.case.side == "left"
+
+
+def test_A12_weakness_of_both_legs_counts_though_no_side_is_known_to_hurt(read: Read, observe: Make, bundle: Make) -> None:
+    reading = read(bundle(observe("motor_any", "present", **LEFT), observe("motor_any", "present", **RIGHT)))
+    assert reading.case.value("motor_any") is True
+
+
+@pytest.mark.parametrize("denied_first", [True, False])
+@pytest.mark.parametrize("finding", ["progressive_motor_deficit", "motor_any"])
+def test_A12_a_danger_denied_on_one_side_does_not_hide_it_on_the_other(
+    read: Read, observe: Make, bundle: Make, finding: str, denied_first: bool
+) -> None:
+    both = [observe(finding, "absent", **LEFT), observe(finding, "present", **RIGHT)]
+    reading = read(bundle(observe("pain_groin", "present", **LEFT), *(both if denied_first else reversed(both))))
+    assert reading.case.value(finding) is True
+    assert "conflict" not in [one.kind for one in reading.warnings]
 
 
 def test_text_values_and_doubtful_values_are_listed_not_guessed(read: Read, observe: Make) -> None:

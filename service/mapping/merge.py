@@ -62,10 +62,11 @@ def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> 
             rule="Findings of the left and of the right side are not merged into one case.",
             repair="Send each side by itself, or state the symptoms with their side.",
         )
-    outdone_ones = [one for one in kept if outdone(one, kept)]
-    for statement in outdone_ones:
+    denials = outdone(kept)
+    for statement in denials:
         notebook.ignore(statement.source, "It denies on one side what is present on the other.", statement.where)
-    return [one for one in kept if one not in outdone_ones]
+    dropped = {id(statement) for statement in denials}
+    return [one for one in kept if id(one) not in dropped]
 
 
 def _one(statements: Sequence[Statement], label: str, notebook: Notebook) -> Merged:

@@ -19,6 +19,7 @@ from service.mapping.reading import Statement
 
 _EXEMPT = "red-flag"
 _SYMPTOM = "history"
+_OTHER: dict[Side | None, Side] = {"left": "right", "right": "left"}
 
 
 def symptomatic_side(statements: Sequence[Statement], complaint: Sequence[Side], knowledge: KnowledgeBase) -> Side | None:
@@ -55,12 +56,12 @@ def speaks_of_other_side(statement: Statement, side: Side | None, knowledge: Kno
     return not (statement.value is True and any(_raised_by(statement.finding_id, rule.when) for rule in knowledge.red_flags))
 
 
-def outdone(statement: Statement, statements: Sequence[Statement]) -> bool:
-    """Whether what a statement denies on one side is present on the other, so that it must not stand against it."""
-    return statement.value is False and any(
-        one.finding_id == statement.finding_id and one.value is True and {one.side, statement.side} == {"left", "right"}
-        for one in statements
-    )
+def outdone(statements: Sequence[Statement]) -> list[Statement]:
+    """What is denied on one side and present on the other, so that the denial must not stand against it."""
+    present = {(one.finding_id, one.side) for one in statements if one.value is True}
+    return [
+        one for one in statements if one.value is False and one.side in _OTHER and (one.finding_id, _OTHER[one.side]) in present
+    ]
 
 
 def _raised_by(finding_id: str, expression: Mapping[str, object]) -> bool:

@@ -50,6 +50,8 @@ def model_page(network: Network) -> str:
         *_published_lines(network),
         "",
         *_deviation_lines(network),
+        "",
+        *_choice_lines(network),
     ]
     return "\n".join(parts) + "\n"
 
@@ -120,5 +122,24 @@ def _deviation_lines(network: Network) -> list[str]:
         f"| {item.row_id} | `{item.finding_id}` | `{item.target_id}` | {item.figure} | {item.published:g} | {item.implied:.2f} "
         f"| {'; '.join(item.reasons)} |"
         for item in found
+    ]
+    return lines
+
+
+def _choice_lines(network: Network) -> list[str]:
+    """Every row that was chosen or left out, and why, so that the choice among rival figures can be seen and disputed."""
+    lines = [
+        "## Choices among rows",
+        "",
+        "Where several rows speak of one finding and condition, one is the input. `check` rows are kept and compared, `unusable`",
+        "ones cannot be said of one answer. `service/knowledge/README.md` states the order of the reasons.",
+        "",
+        "| row | finding | condition or group | role | why |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.row_id} | `{row.finding_id}` | `{row.target_id}` | {row.role} | {row.decision.replace('|', '/')} |"
+        for row in network.knowledge.likelihoods
+        if row.decision
     ]
     return lines

@@ -42,7 +42,7 @@ class Summary:
 
 
 def posterior(case: Case, network: Network) -> Posterior:
-    """Bayes' theorem over the 2,325 hypotheses. Unknown findings take no part."""
+    """Bayes' theorem over the 2,626 hypotheses. Unknown findings take no part."""
     evidence = observe(case, network)
     log_prior = normalised_log(network.hypotheses.log_prior + prior_terms(case, network))
     rows = [observation.row for observation in evidence.observations]

@@ -29,6 +29,7 @@ GROUPS: tuple[tuple[str, str], ...] = (
     ("neuro", "Neurology"),
     ("treatment-response", "Response to treatment"),
     ("imaging", "Imaging"),
+    ("laboratory", "Laboratory"),
 )
 
 _UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"

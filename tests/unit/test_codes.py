@@ -248,7 +248,7 @@ def test_the_unit_of_a_measured_finding_is_that_of_the_table_and_every_unit_can_
 
 def test_every_condition_of_the_table_is_a_concept_and_every_concept_a_condition():
     assert code_system("condition") == {row["id"]: row["label"] for row in table("conditions.csv")}
-    assert len(code_system("condition")) == 26
+    assert len(code_system("condition")) == 27
 
 
 def choices() -> dict[str, list[str]]:

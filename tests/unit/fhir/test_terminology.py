@@ -136,7 +136,7 @@ def test_a_value_set_expands_to_codings_with_displays(terminology):
     assert [coding["code"] for coding in terminology.expand("answers-morning-stiffness")] == [
         "none", "under-20-min", "20-30-min", "31-60-min", "over-60-min", "unknown",
     ]
-    assert len(terminology.expand("condition-outcome")) == 26
+    assert len(terminology.expand("condition-outcome")) == 27
     assert len(terminology.expand("source-pattern")) == 9
 
 

@@ -41,7 +41,7 @@ def test_all_published_rows_are_kept_with_their_numbers(knowledge: KnowledgeBase
 
 def test_all_conditions_of_the_model_and_the_two_derived_ones_are_there(knowledge: KnowledgeBase) -> None:
     ids = [condition.id for condition in knowledge.conditions]
-    assert len(ids) == 26
+    assert len(ids) == 27
     assert {"hip_spine_syndrome", "other_unclassified"} < set(ids)
     assert sum(condition.prevalence for condition in knowledge.conditions) == pytest.approx(1.0, abs=1e-9)
 
@@ -77,8 +77,10 @@ def test_a_zero_cell_stays_as_printed(knowledge: KnowledgeBase) -> None:
     assert points(row(knowledge, "L222").specificity, row(knowledge, "L222").lr_pos) == [1.0, None]
 
 
-def test_only_the_guided_block_and_the_necrosis_image_are_definite(knowledge: KnowledgeBase) -> None:
-    assert {finding.id for finding in knowledge.findings if finding.definite} == {"hip_injection_relief", "hip_mri_avn"}
+def test_only_the_guided_block_and_images_of_the_disease_itself_are_definite(knowledge: KnowledgeBase) -> None:
+    assert {finding.id for finding in knowledge.findings if finding.definite} == {
+        "hip_injection_relief", "hip_mri_avn", "sacroiliitis_imaging", "fracture_imaging", "mass_imaging",
+    }
 
 
 def test_the_sacroiliac_count_names_its_five_parts(knowledge: KnowledgeBase) -> None:
@@ -97,6 +99,11 @@ def test_quantities_have_unit_and_limits(knowledge: KnowledgeBase) -> None:
         "hip_planes_restricted": ("1", 0.0, 3.0),
         "sij_count": ("1", 0.0, 5.0),
         "pain_intensity": ("{score}", 0.0, 10.0),
+        "hip_flexion_rom": ("deg", 0.0, 150.0),
+        "hip_abduction_rom": ("deg", 0.0, 90.0),
+        "hip_extension_rom": ("deg", -30.0, 40.0),
+        "treatment_visits": ("1", 0.0, 60.0),
+        "treatment_weeks": ("wk", 0.0, 260.0),
     }
 
 

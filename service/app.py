@@ -21,6 +21,7 @@ from service.fhir import r4
 from service.fhir.conformance import Definitions
 from service.fhir.terminology import Terminology, load_terminology
 from service.knowledge.load import load_knowledge_base
+from service.languages import translated_vocabularies
 from service.mapping.questionnaire import build_questionnaire
 from service.resources import profiles_directory, tables_directory, terminology_directory
 from service.settings import CANONICAL_BASE, Settings, read_settings
@@ -59,6 +60,7 @@ def build_service(settings: Settings) -> Service:
         version=__version__,
         now=utc_now,
         new_id=new_id,
+        translated=translated_vocabularies(knowledge, terminology),
     )
     limits = r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
 
@@ -90,6 +92,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
         app,
         definitions=service.definitions,
         assess=service.assess,
+        languages=service.parts.languages,
         new_id=new_id,
         base_url=settings.base_url,
         public_url=settings.public_url,
@@ -111,6 +114,8 @@ def warm_up(service: Service) -> None:
 def finish_warming(service: Service) -> None:
     """Prepare what any answer may need. A server does this once it listens: until then an answer is right, only slower."""
     service.parts.engine.uncertainty.prepare()
+    for language in service.parts.translated:
+        service.parts.vocabulary_in(language)
     # What is loaded by now stays for good: taking it out of the collector's sight spares every request its walk over it.
     gc.collect()
     gc.freeze()

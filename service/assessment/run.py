@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from service.mapping.reading import EarlierAssessment, Reading, ReadingContext
 from service.mapping.writers.risk_assessment import WritingContext, write_risk_assessment
 from service.mapping.writers.texts import load_texts
 from service.mapping.writers.vocabulary import Vocabulary
+from service.mapping.writers.words import in_words_of
 
 __all__ = ["NOTHING_MORE", "OPTION_NAMES", "AssessOptions", "Parts", "Result", "assess_subject"]
 
@@ -42,6 +43,16 @@ class Parts:
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     language: str = "en"
+    translated: Mapping[str, Callable[[], Vocabulary]] = field(default_factory=dict)  # further languages
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages an answer can be worded in, the default first."""
+        return (self.language, *self.translated)
+
+    def vocabulary_in(self, language: str) -> Vocabulary:
+        """The words of a language; those of the default for one this service does not have."""
+        return self.translated[language]() if language in self.translated else self.vocabulary
 
     @cached_property
     def form(self) -> Form:
@@ -86,11 +97,12 @@ def assess_subject(
     reading = replace(reading, warnings=(*warnings, *reading.warnings), options=options)
     assessment = parts.engine.assess(reading.case, what_if=options.what_if)
     change = parts.engine.compare(earlier_case(reading, reading.earlier), reading.case) if reading.earlier else None
+    vocabulary = parts.vocabulary_in(options.language)
     written = write_risk_assessment(
-        assessment,
+        in_words_of(assessment, vocabulary.knowledge) if options.language in parts.translated else assessment,
         reading,
         change=change,
-        context=WritingContext(vocabulary=parts.vocabulary, assessed_at=assessed_at, new_id=parts.new_id, version=parts.version),
+        context=WritingContext(vocabulary=vocabulary, assessed_at=assessed_at, new_id=parts.new_id, version=parts.version),
     )
     return Result(written, reading, assessment)
 

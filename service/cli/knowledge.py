@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -11,20 +13,28 @@ import numpy as np
 from service.engine.deviations import FACTOR, deviations
 from service.engine.model import PATTERNS
 from service.engine.network import Network, compile_network
+from service.fhir.terminology import load_terminology
 from service.knowledge.load import load_knowledge_base
+from service.knowledge.translation import needed, source_text
 from service.resources import tables_directory
+from service.settings import CANONICAL_BASE
 
 
 @click.command()
 @click.option("--write", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to this file.")
-def command(path: Path | None) -> None:
+@click.option("--untranslated", metavar="LANGUAGE", help="List what the catalogue of a language lacks, as JSON to fill in.")
+def command(path: Path | None, untranslated: str | None) -> None:
     """Show the prior the tables imply beside published shares, and every row the network does not reproduce.
 
     \b
     Examples:
       python -m service knowledge
       python -m service knowledge --write docs/model.md
+      python -m service knowledge --untranslated de
     """
+    if untranslated:
+        click.echo(json.dumps(missing_texts(untranslated), ensure_ascii=False, indent=1))
+        return
     page = model_page(compile_network(load_knowledge_base(tables_directory())))
     if path:
         path.write_text(page, encoding="utf-8")
@@ -54,6 +64,28 @@ def model_page(network: Network) -> str:
         *_choice_lines(network),
     ]
     return "\n".join(parts) + "\n"
+
+
+def missing_texts(language: str) -> dict[str, Any]:
+    """English texts that the catalogue of a language does not have yet, nested as the catalogue is."""
+    from service.languages import spoken_displays
+    from service.resources import terminology_directory
+
+    base = load_knowledge_base(tables_directory())
+    displays = spoken_displays(load_terminology(terminology_directory(), CANONICAL_BASE))
+    file = tables_directory().parent / "translations" / f"{language}.json"
+    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    missing: dict[str, Any] = {}
+    for where in needed(base, displays):
+        held: Any = content
+        for key in where:
+            held = held.get(key, {}) if isinstance(held, dict) else {}
+        if not held:
+            place = missing
+            for key in where[:-1]:
+                place = place.setdefault(key, {})
+            place[where[-1]] = source_text(base, displays, where)
+    return missing
 
 
 def _prior_lines(network: Network) -> list[str]:

@@ -96,7 +96,7 @@ def _unpack_parameters(parameters: Resource, notebook: Notebook) -> Submission:
         _newest(held, notebook),
         selections.get("subject"),
         selections.get("encounter"),
-        AssessOptions(**{OPTION_NAMES[name]: asked for name, asked in options.items()}),
+        NOTHING_MORE.asking({OPTION_NAMES[name]: asked for name, asked in options.items()}),
     )
 
 

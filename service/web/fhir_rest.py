@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
@@ -30,13 +30,18 @@ def install_fhir_routes(
     *,
     definitions: Definitions,
     assess: Assess,
+    languages: Sequence[str],
     new_id: Callable[[], str],
     base_url: str,
     public_url: str | None,
     version: str,
     started: str,
 ) -> None:
-    """Add every route below /fhir to `app`. `started` is when this instance began, as a FHIR dateTime."""
+    """Add every route below /fhir to `app`.
+
+    `languages` are those an assessment can be worded in, the default first; `started` is when this instance began, as a
+    FHIR dateTime.
+    """
     app.url_map.converters["fhir_id"] = FhirId
     app.before_request(_negotiate)
     blueprint = Blueprint("fhir", __name__, url_prefix=FHIR_PATH)
@@ -52,11 +57,12 @@ def install_fhir_routes(
     # are routed with OPTIONS alone: every other method is then answered 405 with Allow, not 404.
     blueprint.add_url_rule("", "base", _nothing, methods=["OPTIONS"])
     for operation in SYSTEM_OPERATIONS:
-        blueprint.add_url_rule(f"/${operation.name}", f"system-{operation.name}", assess_view(assess, None), methods=["POST"])
+        view = assess_view(assess, None, languages)
+        blueprint.add_url_rule(f"/${operation.name}", f"system-{operation.name}", view, methods=["POST"])
     for offered in RESOURCE_TYPES:
         name = offered.name
         for operation in offered.operations:
-            view = assess_view(assess, name)
+            view = assess_view(assess, name, languages)
             blueprint.add_url_rule(f"/{name}/${operation.name}", f"{name}-{operation.name}", view, methods=["POST"])
         if "search-type" in offered.interactions:
             blueprint.add_url_rule(

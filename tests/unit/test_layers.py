@@ -26,7 +26,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.logs": (),
 }
 # The outermost ring: may import everything, and is imported by nothing inside it.
-OUTER = ("service.app", "service.server", "service.cli", "service.__main__")
+OUTER = ("service.app", "service.languages", "service.server", "service.cli", "service.__main__")
 
 # The engine is arithmetic: nothing in it may depend on when, where or on which machine it runs.
 ENGINE_NEVER = {

@@ -53,7 +53,7 @@ def change_sentences(change: Change, earlier: EarlierAssessment, vocabulary: Voc
     texts = vocabulary.texts
     figures = partition_percentages([after for _, _, after in change.patterns])
     now = dict(zip((name for name, _, _ in change.patterns), figures, strict=True))
-    label = vocabulary.coding("source-pattern", change.leading)["display"]
+    label = vocabulary.called("source-pattern", change.leading)
     before = earlier.patterns.get(change.leading)
     sentences = [
         texts(

@@ -29,6 +29,7 @@ from service.mapping.answers import ABSENT, PRESENT, answer_code
 from service.mapping.writers.extensions import clean
 from service.mapping.writers.percentages import percentage, plain_number
 from service.mapping.writers.texts import Texts
+from service.mapping.writers.words import Words
 
 Coding = dict[str, Any]
 Concept = dict[str, Any]
@@ -53,10 +54,13 @@ EXAMINE_NEXT = 3  # findings proposed in one sentence
 class Vocabulary:
     """What knowledge base, terminology and texts call things. Made once; using it changes nothing that can be seen."""
 
-    def __init__(self, knowledge: KnowledgeBase, terminology: Terminology, texts: Texts) -> None:
+    def __init__(
+        self, knowledge: KnowledgeBase, terminology: Terminology, texts: Texts, words: Words | None = None
+    ) -> None:
         self.knowledge = knowledge
         self.terminology = terminology
         self.texts = texts
+        self.words = words or Words()
         self.base_url = terminology.base_url
         self.soon_days = knowledge.constant("soon_within_days")
         self._bands = tuple(
@@ -103,7 +107,7 @@ class Vocabulary:
         if isinstance(value, bool):
             return self.texts("state-present" if value else "state-absent")
         if isinstance(value, str):
-            return value
+            return self.words.choices.get(value, value)
         unit, printed = self.findings[finding_id].unit, plain_number(value)
         if f"unit-{unit}" in self.texts:
             return self.texts(f"unit-{unit}", value=printed)
@@ -129,8 +133,24 @@ class Vocabulary:
 
     def outcome_label(self, prediction: Prediction) -> str:
         """What the code of a pattern or condition says in words."""
-        label: str = self.coding(_system(prediction), prediction.target)["display"]
-        return label
+        return self.called(_system(prediction), prediction.target)
+
+    def called(self, system_id: str, code: str) -> str:
+        """What one of our own codes is called in this language; codings keep the display of the code system."""
+        if system_id == "condition" and code in self._conditions:
+            return self._conditions[code]
+        if system_id == "red-flag" and code in self._rules:
+            return self._rules[code]
+        display: str = self.coding(system_id, code)["display"]
+        return self.words.displays.get(system_id, {}).get(code, display)
+
+    @cached_property
+    def _conditions(self) -> Mapping[str, str]:
+        return {condition.id: condition.label for condition in self.knowledge.conditions}
+
+    @cached_property
+    def _rules(self) -> Mapping[str, str]:
+        return {rule.id: rule.label for rule in self.knowledge.red_flags}
 
     def outcome(self, prediction: Prediction, side: Side | None) -> Concept:
         """The CodeableConcept of a prediction: our own coding first, then those of public systems that mean the same."""
@@ -151,8 +171,7 @@ class Vocabulary:
     def reason(self, code: str) -> str:
         """Words for what called for a referral: ``red-flag:...``, ``pattern:...`` or ``condition:...``."""
         kind, _, target = code.partition(":")
-        label: str = self.coding({"pattern": "source-pattern"}.get(kind, kind), target)["display"]
-        return label
+        return self.called({"pattern": "source-pattern"}.get(kind, kind), target)
 
     # --- the assessment as a whole -------------------------------------------------------------------------------------
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from flask import Response, request
 
-from service.assessment.run import OPTION_NAMES, AssessOptions
+from service.assessment.run import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.errors import Fault, MalformedInput
 from service.web.responses import resource_response
 
@@ -24,12 +25,19 @@ class Assess(Protocol):
 _ASSESSABLE = ("QuestionnaireResponse", "Observation", "Bundle")
 
 
-def assess_view(assess: Assess, type_name: str | None) -> Callable[[], Response]:
-    """The view of one form of the operation: of the system (`type_name` None), or of one resource type."""
+def assess_view(assess: Assess, type_name: str | None, languages: Sequence[str]) -> Callable[[], Response]:
+    """The view of one form of the operation: of the system (`type_name` None), or of one resource type.
+
+    `languages` are those an answer can be worded in, the default first; Accept-Language chooses.
+    """
 
     def view() -> Response:
-        options = read_options(request.args.to_dict(flat=False))
-        return resource_response(assess(request.get_data(cache=False), type_name, options))
+        wanted = request.accept_languages.best_match(languages) or languages[0]
+        options = replace(read_options(request.args.to_dict(flat=False)), language=wanted)
+        response = resource_response(assess(request.get_data(cache=False), type_name, options))
+        response.content_language.add(wanted)
+        response.vary.add("Accept-Language")
+        return response
 
     return view
 
@@ -52,7 +60,7 @@ def read_options(query: dict[str, list[str]]) -> AssessOptions:
     ]
     if faults:
         raise MalformedInput(faults)
-    return AssessOptions(**{field: query.get(name) == ["true"] for name, field in OPTION_NAMES.items()})
+    return NOTHING_MORE.asking({field: query.get(name) == ["true"] for name, field in OPTION_NAMES.items()})
 
 
 def check_form(resource: Resource, type_name: str) -> None:

@@ -14,7 +14,8 @@ NEEDED_CONSTANTS = (
     "lr_pos_cap", "lr_neg_cap", "lr_pos_cap_definite", "lr_neg_cap_definite", "lr_only_max_rate",
     "weight_quality_A", "weight_quality_B", "weight_quality_C", "weight_quality_D", "weight_confidence_low", "weight_healthy",
     "dependence_shrink", "class_mass_empty", "class_mass_hip_and_spine", "class_mass_combination",
-    "undecided_leading_below", "undecided_lead_below", "undecided_bits_below",
+    "undecided_leading_below", "undecided_lead_below", "undecided_bits_below", "undecided_coverage_below",
+    "referral_from", "referral_dangerous_from",
     "risk_negligible_below", "risk_low_below", "risk_moderate_below", "interval_z",
     "log_sd_quality_A", "log_sd_quality_B", "log_sd_quality_C", "log_sd_quality_D", "soon_within_days",
 )

@@ -6,6 +6,7 @@ Every fault of the submission is collected before one InvalidInput carries them 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from service.engine.model import Answer, Case
 from service.errors import InvalidInput
@@ -52,6 +53,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     merged, side = merge(context, notebook)
     merged = settle_demographics(merged, patient, context, notebook)
     inputs = _inputs(merged)
+    demographic = _patient_input(subject, patient)
     _note_unresolved(submission, index, notebook)
     known = [one.decisive for one in merged if one.decisive.value is not None]
     case = Case(
@@ -68,7 +70,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
         used=tuple(_used(one, inputs) for one in merged),
         ignored=tuple(notebook.ignored),
         warnings=tuple(notebook.warnings),
-        inputs=tuple(inputs.values()),
+        inputs=(*inputs.values(), *demographic),
         preliminary=notebook.preliminary or any(not statement.final for statement in known),
         contained=subject.contained,
         options=submission.options,
@@ -92,7 +94,29 @@ def _read(held: Held, subject: Subject | None, index: ReferenceIndex, context: R
         if not _focus_is_subject(held, subject, index):
             notebook.ignore(held, "Its focus is somebody or something else than the subject.")
             return
+    if _modified(held.resource):
+        _refuse_modified(held, notebook)
+        return
     reader(held, index, context, notebook)
+
+
+def _modified(element: Any) -> bool:
+    """Whether anything in it carries a modifier, which may turn its meaning round (negate it, say)."""
+    if isinstance(element, dict):
+        return "modifierExtension" in element or "implicitRules" in element or any(map(_modified, element.values()))
+    return isinstance(element, list) and any(map(_modified, element))
+
+
+def _refuse_modified(held: Held, notebook: Notebook) -> None:
+    """A form is the heart of a submission, so that it is refused; anything else is left out with a warning."""
+    message = "It carries modifierExtension or implicitRules, whose meaning this service does not know."
+    rule = "What a receiver does not understand there may change the meaning, so it must not be ignored."
+    repair = "Send the resource without them, with their meaning in its own elements."
+    if held.type == "QuestionnaireResponse":
+        notebook.fault("not-supported", message, held.path, rule=rule, repair=repair)
+        return
+    notebook.ignore(held, message)
+    notebook.warn("not-supported", f"{named(held)} was left out. {message}", held.path, rule=rule, repair=repair)
 
 
 def _focus_is_subject(held: Held, subject: Subject, index: ReferenceIndex) -> bool:
@@ -120,6 +144,17 @@ def _inputs(merged: tuple[Merged, ...]) -> dict[int, Input]:
             reference = f"#input-{nameless}"
         inputs[key] = Input(held.resource, reference, held.path)
     return inputs
+
+
+def _patient_input(subject: Subject, demographics: Demographics) -> tuple[Input, ...]:
+    """The Patient resource, where age or sex was taken from it and there is a reference to give."""
+    patient = subject.patient
+    if patient is None or (demographics.age_years is None and demographics.sex is None):
+        return ()
+    reference = str(subject.reference.get("reference", ""))
+    if not reference and patient.bundled:  # the subject is given by an identifier
+        reference = f"Patient/{patient.id}" if patient.id else patient.full_url
+    return (Input(patient.resource, reference, patient.path),) if reference else ()
 
 
 def _place(held: Held) -> list[int]:

@@ -10,6 +10,8 @@ from service.fhir.bundles import Held
 from service.mapping.reading import Notebook
 
 Sex = Literal["female", "male"]
+# Nobody on record grew older than 122; a birth date before that stands for a missing one (1800-01-01, 0001-01-01).
+_OLDEST = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,14 @@ def _age(held: Held, today: date, notebook: Notebook) -> float | None:
         notebook.warn(
             "value",
             "The birth date lies after the assessment, so the age is not used.",
+            where,
+            repair="Correct Patient.birthDate.",
+        )
+        return None
+    if years > _OLDEST:
+        notebook.warn(
+            "value",
+            f"The birth date lies more than {_OLDEST} years back, so the age is not used.",
             where,
             repair="Correct Patient.birthDate.",
         )

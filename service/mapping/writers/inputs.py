@@ -16,7 +16,7 @@ Extension = dict[str, Any]
 
 def input_extensions(assessment: Assessment, reading: Reading, vocabulary: Vocabulary) -> list[Extension]:
     """Used, ignored and missing, and the warnings of the reading."""
-    several = len(reading.inputs) > 1
+    several = len({reference for one in reading.used for reference in one.inputs}) > 1
     without_effect = set(assessment.without_effect)
     ignored, warning = vocabulary.structure("ignored-input"), vocabulary.structure("warning")
     extensions = [_used(one, several, one.finding_id in without_effect, vocabulary) for one in reading.used]
@@ -105,8 +105,9 @@ def contained_inputs(reading: Reading) -> list[Resource]:
     move beside it under a name of their own, and what pointed to them is renamed.
     """
     found: list[Resource] = [dict(resource) for resource in reading.contained]
+    present = {f"#{resource['id']}" for resource in found}
     for one in reading.inputs:
-        if one.reference.startswith("#"):
+        if one.reference.startswith("#") and one.reference not in present:
             found += _flattened(one.resource, one.reference[1:])
     return found
 

@@ -332,6 +332,41 @@ def test_A7_inputs_are_named_by_id_else_by_address_else_by_number(read: Read, ob
     assert [one.reference for one in reading.inputs] == ["Observation/o1", URN.format(2), "#input-1", "#input-2"]
 
 
+@pytest.mark.parametrize(
+    ("elements", "inputs"),
+    [
+        ({"birthDate": "1950-01-01"}, ["Observation/o1", "Patient/1"]),
+        ({"gender": "male"}, ["Observation/o1", "Patient/1"]),
+        ({"gender": "other"}, ["Observation/o1"]),
+    ],
+)
+def test_A7_the_patient_is_an_input_where_age_or_sex_was_taken_from_it(
+    read: Read, observe: Make, bundle: Make, elements: Resource, inputs: list[str]
+) -> None:
+    reading = read(bundle(patient(**elements), observe("fadir", "present", id="o1")))
+    assert [one.reference for one in reading.inputs] == inputs
+
+
+MODIFIER = {"modifierExtension": [{"url": "http://ehr.example/negated", "valueBoolean": True}]}
+COMPONENT = {"component": [{"code": {"text": "side"}, "valueBoolean": True} | MODIFIER]}
+
+
+@pytest.mark.parametrize("modifier", [MODIFIER, {"implicitRules": "http://ehr.example/rules"}, COMPONENT])
+def test_what_carries_an_unknown_modifier_is_left_out_with_a_warning(
+    read: Read, observe: Make, bundle: Make, modifier: Resource
+) -> None:
+    """Source: http://hl7.org/fhir/R4/extensibility.html#modifierExtension."""
+    reading = read(bundle(observe("slr", "present"), observe("fever", "present", **modifier)))
+    assert [answer.finding_id for answer in reading.case.answers] == ["slr"]
+    assert "not-supported" in [one.kind for one in reading.warnings] and len(reading.ignored) == 1
+
+
+def test_a_form_with_an_unknown_modifier_is_refused(read: Read, respond: Make) -> None:
+    form = respond(pain_groin="present")
+    form["item"][0] |= MODIFIER
+    assert [fault.kind for fault in faults(read, form)] == ["not-supported"]
+
+
 def test_A7_unused_resources_are_no_inputs(read: Read, observe: Make, bundle: Make) -> None:
     reading = read(bundle(patient(), observe("fadir", "present", id="o1"), observe(("http://ehr.example", "x"), True, id="o2")))
     assert [one.reference for one in reading.inputs] == ["Observation/o1"]
@@ -350,6 +385,13 @@ def test_age_is_in_completed_years_at_the_assessment(read: Read, bundle: Make, b
 def test_a_birth_date_after_the_assessment_is_not_used(read: Read, bundle: Make) -> None:
     reading = read(bundle(patient(birthDate="2026-04-15")))
     assert reading.case.age_years is None and [one.kind for one in reading.warnings] == ["value"]
+
+
+@pytest.mark.parametrize("born", ["1800-01-01", "0001"])
+def test_a_birth_date_nobody_alive_has_is_not_used(read: Read, bundle: Make, born: str) -> None:
+    reading = read(bundle(patient(birthDate=born)))
+    assert reading.case.age_years is None
+    assert [one.where for one in reading.warnings if one.kind == "value"] == ["Bundle.entry[0].resource.birthDate"]
 
 
 def test_without_a_patient_the_form_states_age_and_sex(read: Read, respond: Make) -> None:

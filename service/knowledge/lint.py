@@ -96,8 +96,8 @@ def findings_fit_their_answer_type(tables: Tables) -> Iterator[Fault]:
         limits = (row["minimum"], row["maximum"])
         if kind == "quantity" and (None in limits or not limits[0] < limits[1]):
             yield fault("findings.csv", row["id"], "a quantity needs a least and a greatest plausible value.", "minimum")
-        if kind != "quantity" and limits != (None, None):
-            yield fault("findings.csv", row["id"], "only a quantity has limits.", "minimum")
+        if kind != "quantity" and not row["present_when"] and limits != (None, None):
+            yield fault("findings.csv", row["id"], "only what is measured has limits.", "minimum")
         if not row["how_elicited"]:
             yield fault("findings.csv", row["id"], "does not say how it is elicited.", "how_elicited")
         for part in row["parts"]:

@@ -128,11 +128,11 @@ def measured_answer(
     if converted is None:
         return f"Its unit is not known as one of {finding.id}, which is measured in {wanted}."
     value = float(converted)
+    if not comparator and not in_range(value, finding):
+        return f"The value is outside the range of {finding.id}."
     if finding.answer_type == "boolean" and test is not None:
         decided = test.decides(value, comparator)
         return Meaning(decided) if decided is not None else f"The bound it gives does not decide {finding.id}."
-    if not comparator and not in_range(value, finding):
-        return f"The value is outside the range of {finding.id}."
     return Meaning(value, comparator)
 
 

@@ -50,3 +50,12 @@ def test_C9_a_bound_decides_only_if_it_lies_beyond_the_threshold(
     client: FlaskClient, comparator: str, value: float, raised: bool
 ) -> None:
     assert ("fever" in flags(client, temperature(value, "Cel", comparator=comparator))) is raised
+
+
+@pytest.mark.parametrize("value", [-5.0, 0.0, 98.6])
+def test_C8_a_temperature_nobody_can_have_is_left_out_with_a_warning(client: FlaskClient, value: float) -> None:
+    """Zero stands for "not measured" in some records, and 98.6 Cel for a number in another unit."""
+    body = json.dumps(temperature(value, "Cel"))
+    answer = client.post("/fhir/$assess", data=body, content_type="application/fhir+json").get_json()
+    extensions = [extension["url"].rsplit("/", 1)[1] for extension in answer["extension"]]
+    assert "used-finding" not in extensions and "warning" in extensions

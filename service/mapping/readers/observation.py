@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.engine.model import Side
+from service.engine.model import Finding, Side
 from service.errors import FaultKind
 from service.fhir.bundles import Held
 from service.fhir.terminology import FindingMatch
@@ -105,9 +105,13 @@ def _meaning(
         answer = coded_answer(concept, finding, context)
         if answer is None and any(one.finding_id == finding.id and one.may_assert for one in findings_of(concept, context)):
             answer = Meaning(True) if finding.answer_type == "boolean" else None
+        _compare_with_interpretation(answer, part, path, finding, context, notebook)
         return answer or f"Its value is not an answer known for {finding.id}."
     if element == "valueBoolean":
-        return Meaning(part[element]) if finding.answer_type == "boolean" else f"Yes or no does not answer {finding.id}."
+        if finding.answer_type != "boolean":
+            return f"Yes or no does not answer {finding.id}."
+        _compare_with_interpretation(Meaning(part[element]), part, path, finding, context, notebook)
+        return Meaning(part[element])
     if element in ("valueQuantity", "valueInteger"):
         return _measured(part, element, path, match, context, notebook)
     if element:
@@ -119,6 +123,27 @@ def _meaning(
         if answer is not None:
             return answer
     return "It has no value, so it says neither present nor absent."
+
+
+def _compare_with_interpretation(
+    answer: Meaning | None,
+    part: Mapping[str, Any],
+    path: str,
+    finding: Finding,
+    context: ReadingContext,
+    notebook: Notebook,
+) -> None:
+    """Warns where value and interpretation of one statement contradict each other; the value counts."""
+    said = [coded_answer(concept, finding, context) for concept in part.get("interpretation", ())]
+    against = [one for one in said if one is not None and one.value is not None and answer and one.value != answer.value]
+    if against and answer is not None and answer.value is not None:
+        notebook.warn(
+            "conflict",
+            f"Value and interpretation of one answer to {finding.id} ({finding.label}) differ; the value counts.",
+            f"{path}.interpretation",
+            rule="The interpretation says the same as the value.",
+            repair="Correct the one that is wrong.",
+        )
 
 
 def _measured(

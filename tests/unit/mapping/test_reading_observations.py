@@ -321,6 +321,16 @@ def test_text_values_and_doubtful_values_are_listed_not_guessed(read: Read, obse
     assert len(read(observe("fadir", valueCodeableConcept={"text": "positive"})).ignored) == 1
 
 
+@pytest.mark.parametrize(("code", "conflicts"), [("NEG", 1), ("POS", 0), ("IND", 0)])
+@pytest.mark.parametrize("value", [{"valueBoolean": True}, {"valueCodeableConcept": concept(ANSWER, "present")}])
+def test_C6_a_value_that_its_interpretation_contradicts_counts_with_a_warning(
+    read: Read, observe: Make, value: Resource, code: str, conflicts: int
+) -> None:
+    reading = read(observe("fadir", interpretation=[concept(INTERPRETATION, code)], **value))
+    assert reading.case.value("fadir") is True
+    assert [one.kind for one in reading.warnings] == ["conflict"] * conflicts
+
+
 HIP_PAIN = (SNOMED, "49218002")
 
 

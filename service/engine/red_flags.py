@@ -1,49 +1,23 @@
 """Safety rules on findings alone, in three states: true, false, unknown. They run apart from the differential.
 
-Three-valued logic: "all" is false as soon as one part is false, "any" is true as soon as one part is true; what nobody
-answered is unknown, never absent.
+What nobody answered is unknown, never absent (`rules.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-from service.engine.model import URGENCY_ORDER, Answer, AnswerValue, Case, RedFlag, RedFlagRule, RedFlagScreen, Test, Urgency
-from service.engine.network import AGE_FINDING, SEX_FINDING
-
-
-@dataclass(frozen=True, slots=True)
-class _Truth:
-    """State of one expression; the findings that made it true, and those whose answer is missing."""
-
-    state: bool | None
-    because: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What the rules may ask of a case."""
-
-    answers: Mapping[str, Answer]
-    age_years: float | None
-    sex: str | None
-
-    def value(self, finding_id: str) -> AnswerValue | None:
-        answer = self.answers.get(finding_id)
-        return None if answer is None else answer.value
+from service.engine.model import URGENCY_ORDER, Case, RedFlag, RedFlagRule, RedFlagScreen, Urgency
+from service.engine.rules import Facts, evaluate
 
 
 def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
     """All rules, sorted into raised (most urgent first), absent and not screened."""
-    facts = _Facts({answer.finding_id: answer for answer in case.answers}, case.age_years, case.sex)
+    facts = Facts.of(case)
     raised: list[RedFlag] = []
     absent: list[RedFlagRule] = []
     open_rules: list[RedFlagRule] = []
     missing: dict[str, tuple[str, ...]] = {}
     for rule in rules:
-        truth = _evaluate(rule.when, facts)
+        truth = evaluate(rule.when, facts)
         if truth.state is True:
             raised.append(RedFlag(rule, _urgency(rule), truth.because))
         elif truth.state is False:
@@ -58,50 +32,3 @@ def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
 def _urgency(rule: RedFlagRule) -> Urgency:
     """The rule's urgency; a weak flag is at most ``urgent``."""
     return "urgent" if rule.weak and rule.urgency == "emergency" else rule.urgency
-
-
-def _evaluate(expression: Mapping[str, object], facts: _Facts) -> _Truth:
-    if "all" in expression or "any" in expression:
-        return _combine(expression, facts)
-    if "age" in expression:
-        return _age(Test.parse(str(expression["age"])), facts)
-    if "sex" in expression:
-        sex = facts.sex or facts.value(SEX_FINDING)
-        return _Truth(None, missing=(SEX_FINDING,)) if sex is None else _Truth(sex == expression["sex"])
-    finding_id = str(expression["finding"])
-    answer = facts.answers.get(finding_id)
-    if answer is None:
-        # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
-        return _Truth(False) if expression.get("if_done") else _Truth(None, missing=(finding_id,))
-    holds = Test.parse(str(expression["is"])).decides(answer.value, answer.comparator)
-    if holds is None:  # only a bound is known, and the threshold lies inside what it allows
-        return _Truth(None, missing=(finding_id,))
-    return _Truth(holds, because=(finding_id,) if holds else ())
-
-
-def _age(test: Test, facts: _Facts) -> _Truth:
-    """An age in years decides; a band decides if the rule says the same of its first and its last year."""
-    band = facts.value(AGE_FINDING)
-    if facts.age_years is not None:
-        ends = {test.holds(facts.age_years)}
-    elif isinstance(band, str):
-        first, _, last = band.replace(" and over", "-130").partition("-")
-        ends = {test.holds(float(first)), test.holds(float(last))}
-    else:
-        return _Truth(None, missing=(AGE_FINDING,))
-    return _Truth(ends.pop()) if len(ends) == 1 else _Truth(None, missing=(AGE_FINDING,))
-
-
-def _combine(expression: Mapping[str, object], facts: _Facts) -> _Truth:
-    """``all`` and ``any`` are each other's mirror: the deciding state is False for one and True for the other."""
-    deciding = "any" in expression
-    parts = expression["any" if deciding else "all"]
-    if not isinstance(parts, list | tuple):
-        raise TypeError("a red-flag rule needs a list under 'all' or 'any'")
-    truths = [_evaluate(part, facts) for part in parts]
-    because = tuple(dict.fromkeys(finding for truth in truths if truth.state for finding in truth.because))
-    if any(truth.state is deciding for truth in truths):
-        return _Truth(deciding, because if deciding else ())
-    if all(truth.state is not None for truth in truths):
-        return _Truth(not deciding, because)
-    return _Truth(None, missing=tuple(finding for truth in truths if truth.state is None for finding in truth.missing))

@@ -1,0 +1,87 @@
+"""Rules on findings in three states: true, false, unknown.
+
+Three-valued logic: "all" is false as soon as one part is false, "any" is true as soon as one part is true; what nobody
+answered is unknown, never absent. Written as in `RedFlagRule.when`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service.engine.model import Answer, AnswerValue, Case, Test
+from service.engine.network import AGE_FINDING, SEX_FINDING
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """State of one rule; the findings that made it true, and those whose answer is missing."""
+
+    state: bool | None
+    because: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a rule may ask of a case."""
+
+    answers: Mapping[str, Answer]
+    age_years: float | None
+    sex: str | None
+
+    @classmethod
+    def of(cls, case: Case) -> Facts:
+        return cls({answer.finding_id: answer for answer in case.answers}, case.age_years, case.sex)
+
+    def value(self, finding_id: str) -> AnswerValue | None:
+        answer = self.answers.get(finding_id)
+        return None if answer is None else answer.value
+
+
+def evaluate(expression: Mapping[str, object], facts: Facts) -> Truth:
+    """Whether a rule is true of a case, and on what answers."""
+    if "all" in expression or "any" in expression:
+        return _combine(expression, facts)
+    if "age" in expression:
+        return _age(Test.parse(str(expression["age"])), facts)
+    if "sex" in expression:
+        sex = facts.sex or facts.value(SEX_FINDING)
+        return Truth(None, missing=(SEX_FINDING,)) if sex is None else Truth(sex == expression["sex"])
+    finding_id = str(expression["finding"])
+    answer = facts.answers.get(finding_id)
+    if answer is None:
+        # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
+        return Truth(False) if expression.get("if_done") else Truth(None, missing=(finding_id,))
+    holds = Test.parse(str(expression["is"])).decides(answer.value, answer.comparator)
+    if holds is None:  # only a bound is known, and the threshold lies inside what it allows
+        return Truth(None, missing=(finding_id,))
+    return Truth(holds, because=(finding_id,) if holds else ())
+
+
+def _age(test: Test, facts: Facts) -> Truth:
+    """An age in years decides; a band decides if the rule says the same of its first and its last year."""
+    band = facts.value(AGE_FINDING)
+    if facts.age_years is not None:
+        ends = {test.holds(facts.age_years)}
+    elif isinstance(band, str):
+        first, _, last = band.replace(" and over", "-130").partition("-")
+        ends = {test.holds(float(first)), test.holds(float(last))}
+    else:
+        return Truth(None, missing=(AGE_FINDING,))
+    return Truth(ends.pop()) if len(ends) == 1 else Truth(None, missing=(AGE_FINDING,))
+
+
+def _combine(expression: Mapping[str, object], facts: Facts) -> Truth:
+    """``all`` and ``any`` are each other's mirror: the deciding state is False for one and True for the other."""
+    deciding = "any" in expression
+    parts = expression["any" if deciding else "all"]
+    if not isinstance(parts, list | tuple):
+        raise TypeError("a rule needs a list under 'all' or 'any'")
+    truths = [evaluate(part, facts) for part in parts]
+    because = tuple(dict.fromkeys(finding for truth in truths if truth.state for finding in truth.because))
+    if any(truth.state is deciding for truth in truths):
+        return Truth(deciding, because if deciding else ())
+    if all(truth.state is not None for truth in truths):
+        return Truth(not deciding, because)
+    return Truth(None, missing=tuple(finding for truth in truths if truth.state is None for finding in truth.missing))

@@ -1,9 +1,10 @@
 """From statements to one answer per finding.
 
 The rule for several statements about one finding. A known answer goes before "unknown". Of known answers the one with
-the newer effective time counts; with equal or missing times the final one before the preliminary one, and then the later
-one of the submission. Statements that agree with it count as one answer with several inputs; those that do not are left
-out, and a warning says so. What an earlier assessment knew counts only where nothing new is known.
+the newer effective time counts; with equal or missing times, of a red flag the one that states it, then the final one
+before the preliminary one, and then the later one of the submission. Statements that agree with it count as one answer
+with several inputs; those that do not are left out, and a warning says so. What an earlier assessment knew counts only
+where nothing new is known.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from service.engine.model import AnswerValue, Side
+from service.engine.model import AnswerValue, Finding, Side
 from service.errors import Fault
 from service.mapping.reading import Notebook, ReadingContext, Statement, named
 from service.mapping.sides import outdone, speaks_of_other_side, symptomatic_side
 from service.mapping.times import effective_text, moment
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+_DANGER = "red-flag"  # the kind of finding whose denial never hides an equally recent statement
 
 
 class Merged:
@@ -42,7 +44,7 @@ def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ..
     for statement in kept:
         by_finding.setdefault(statement.finding_id, []).append(statement)
     findings = [finding for finding in context.knowledge.findings if finding.id in by_finding]
-    return tuple(_one(by_finding[finding.id], finding.label, notebook) for finding in findings), side
+    return tuple(_one(by_finding[finding.id], finding, notebook) for finding in findings), side
 
 
 def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> list[Statement]:
@@ -69,22 +71,23 @@ def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> 
     return [one for one in kept if id(one) not in dropped]
 
 
-def _one(statements: Sequence[Statement], label: str, notebook: Notebook) -> Merged:
-    ranked = sorted(enumerate(statements), key=lambda pair: (*_rank(pair[1]), pair[0]), reverse=True)
+def _one(statements: Sequence[Statement], finding: Finding, notebook: Notebook) -> Merged:
+    danger = finding.kind == _DANGER
+    ranked = sorted(enumerate(statements), key=lambda pair: (*_rank(pair[1], danger), pair[0]), reverse=True)
     order = [statement for _, statement in ranked]
     decisive = order[0]
     agreeing = tuple(one for one in order if _same(one, decisive))
     for one in order:
         if one in agreeing or one.value is None or (one.carried and not decisive.carried):
             continue  # what was so at an earlier assessment is not in conflict with what is so now
-        why = _why(decisive, one)
+        why = _why(decisive, one, danger)
         notebook.ignore(one.source, f"Another answer to {one.finding_id} counts: {why}.", one.where)
         notebook.warnings.append(
             Fault(
                 "conflict",
-                f"Two answers to {one.finding_id} ({label}) differ; the one of {named(decisive.source)} counts: {why}.",
+                f"Two answers to {one.finding_id} ({finding.label}) differ; the one of {named(decisive.source)} counts: {why}.",
                 one.where,
-                rule="The newer answer counts, at equal times the final one, then the later one of the submission.",
+                rule="The newer answer counts; at equal times what states a red flag, then the final one, then the later one.",
                 repair="Correct the answer that is wrong.",
                 severity="warning",
             )
@@ -92,17 +95,20 @@ def _one(statements: Sequence[Statement], label: str, notebook: Notebook) -> Mer
     return Merged(agreeing)
 
 
-def _rank(statement: Statement) -> tuple[bool, bool, datetime, bool]:
-    return statement.value is not None, not statement.carried, _moment(statement), statement.final
+def _rank(statement: Statement, danger: bool) -> tuple[bool, bool, datetime, bool, bool]:
+    stated = danger and statement.value is True
+    return statement.value is not None, not statement.carried, _moment(statement), stated, statement.final
 
 
 def _moment(statement: Statement) -> datetime:
     return moment(effective_text(statement.source)) or _BEFORE_ALL
 
 
-def _why(decisive: Statement, other: Statement) -> str:
+def _why(decisive: Statement, other: Statement, danger: bool) -> str:
     if _moment(decisive) > _moment(other):
-        return "it is newer"
+        return "it is newer" if _moment(other) > _BEFORE_ALL else "the other has no date"
+    if danger and decisive.value is True and other.value is not True:
+        return "it states a red flag"
     if decisive.final and not other.final:
         return "it is final"
     return "it comes later in the submission"

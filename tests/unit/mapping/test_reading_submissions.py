@@ -308,6 +308,17 @@ def test_C6_at_equal_times_final_goes_before_preliminary(read: Read, observe: Ma
     assert reading.case.value("fadir") is True and not reading.preliminary
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_A12_of_equally_recent_answers_the_one_that_states_a_red_flag_counts(
+    read: Read, observe: Make, bundle: Make, swapped: bool
+) -> None:
+    when = {"effectiveDateTime": "2026-04-14T10:00:00Z"}
+    both = [observe("fever", "present", status="preliminary", **when), observe("fever", "absent", **when)]
+    reading = read(bundle(*(reversed(both) if swapped else both)))
+    assert reading.case.value("fever") is True
+    assert ["red flag" in one.message for one in reading.warnings if one.kind == "conflict"] == [True]
+
+
 def test_C6_a_known_answer_goes_before_a_newer_unknown(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
     reading = read(bundle(observe("fadir", "present"), respond(fadir="unknown", _authored="2026-04-15T10:00:00Z")))
     assert reading.case.value("fadir") is True and reading.case.asked_unknown == ()

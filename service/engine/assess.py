@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from service.engine.change import change_between
+from service.engine.care import care_plan
 from service.engine.differential import ADULT_AGE_YEARS, Posterior, posterior, prior_answers, targets
 from service.engine.explain import Contrast, explain
 from service.engine.hypotheses import MAXIMUM_COEXISTING, Array
@@ -61,7 +62,7 @@ class Engine:
         bits = divergence_bits(weights @ network.hypotheses.pattern, np.exp(result.log_prior) @ network.hypotheses.pattern)
         coverage = self.form.coverage(result.evidence)
         counted = [observation.answer.finding_id for observation in result.evidence.observations]
-        return Assessment(
+        assessment = Assessment(
             knowledge_version=knowledge.version,
             patterns=tuple(patterns),
             conditions=tuple(conditions),
@@ -77,6 +78,16 @@ class Engine:
             without_effect=result.evidence.without_effect,
             mass_of_three=float(weights[network.hypotheses.size == MAXIMUM_COEXISTING].sum()),
         )
+        plan = care_plan(
+            knowledge,
+            case,
+            flags,
+            patterns if informed else (),
+            conditions if informed else (),
+            assessment.combined,
+            assessment.urgency,
+        )
+        return replace(assessment, plan=plan)
 
     def compare(self, earlier: Case, now: Case) -> Change:
         """What changed between two cases of one patient, and which answers changed it."""

@@ -22,6 +22,15 @@ PATTERNS: tuple[str, ...] = (
     "spine", "hip", "sij", "hip-and-spine", "other-combination", "peripheral-nerve", "pelvis", "serious", "none-identified",
 )
 
+PlanKind = Literal[
+    "imaging", "first-line", "further", "exercise", "existing-exercise", "self-care", "advice", "prevention",
+    "natural-history", "expected-response",
+]
+PLAN_KINDS: tuple[PlanKind, ...] = (
+    "imaging", "first-line", "further", "exercise", "existing-exercise", "self-care", "advice", "prevention",
+    "natural-history", "expected-response",
+)
+
 UndecidedCode = Literal[
     "no-findings", "low-coverage", "leading-below-half", "narrow-lead", "little-information", "under-18"
 ]
@@ -483,14 +492,13 @@ class PlanRule:
 
     `applies_to` as in `Referral`, with ``stage:1`` .. ``stage:3`` and ``any``; `withheld_when` names red-flag categories,
     urgencies (``urgency:emergency``) and conditions under which it must not be given. `evidence` is a grade A-D or
-    ``expert``; `thinner` says where the literature is thinner than what is commonly claimed.
+    ``expert``; `thinner` says where the literature is thinner than what is commonly claimed. `service/engine/care.py`
+    tells the words that both lists may hold. With `after_screening` an item is given only under the reserve that the open
+    red-flag questions are answered; an `always` item is never left out for length; `replaces` names items it stands for.
     """
 
     id: str
-    kind: Literal[
-        "imaging", "first-line", "further", "exercise", "existing-exercise", "self-care", "prevention", "natural-history",
-        "expected-response", "advice",
-    ]
+    kind: PlanKind
     applies_to: tuple[str, ...]
     label: str
     text: str
@@ -503,6 +511,9 @@ class PlanRule:
     visits: tuple[int, int] | None = None
     service: str = ""
     claims: tuple[str, ...] = ()
+    after_screening: bool = False
+    always: bool = False
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,6 +523,7 @@ class PlanItem:
     rule: PlanRule
     because: tuple[str, ...]
     withheld: tuple[str, ...] = ()  # reasons, empty if the item is given
+    open_screening: tuple[str, ...] = ()  # what has to be answered before it is done: ``red-flag:...``, ``finding:...``
 
 
 @dataclass(frozen=True, slots=True)

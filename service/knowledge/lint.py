@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from service.engine.model import PATTERNS, KnowledgeBase, Test
 from service.errors import Fault
 from service.knowledge.lint_evidence import EVIDENCE_RULES, EXPERT_SOURCE, SUM_TOLERANCE, fault, ids, telling_answers
+from service.knowledge.lint_plan import PLAN_RULES
 from service.knowledge.schema import Row, Tables
 
 MUST_BE_REPRESENTED = ("condition", "spine-sign", "exam", "distinction", "bilateral", "imaging", "red-flag")
@@ -18,6 +19,7 @@ NEEDED_CONSTANTS = (
     "referral_from", "referral_dangerous_from",
     "risk_negligible_below", "risk_low_below", "risk_moderate_below", "interval_z",
     "log_sd_quality_A", "log_sd_quality_B", "log_sd_quality_C", "log_sd_quality_D", "soon_within_days",
+    "plan_pattern_from", "plan_items_most", "plan_items_per_kind",
 )
 
 
@@ -35,7 +37,7 @@ def ids_are_unique(tables: Tables) -> Iterator[Fault]:
         ("findings.csv", tables.findings, "id"), ("likelihoods.csv", tables.likelihoods, "row_id"),
         ("sources.csv", tables.sources, "id"), ("model.csv", tables.model, "id"), ("claims.csv", tables.claims, "claim_id"),
         ("controversies.csv", tables.controversies, "finding_id"), ("red_flags.json", tables.red_flags, "id"),
-        ("plans.json", tables.plans, "id"),
+        ("plans.json", tables.plans, "id"), ("plan_rules.json", tables.plan_rules, "id"),
     )
     for name, rows, key in keyed:
         seen: set[str] = set()
@@ -49,7 +51,7 @@ def sources_exist(tables: Tables) -> Iterator[Fault]:
     known = ids(tables.sources)
     for name, rows, key in (
         ("conditions.csv", tables.conditions, "id"), ("likelihoods.csv", tables.likelihoods, "row_id"),
-        ("red_flags.json", tables.red_flags, "id"),
+        ("red_flags.json", tables.red_flags, "id"), ("plan_rules.json", tables.plan_rules, "id"),
     ):
         for row in rows:
             if row["source_id"] not in known:
@@ -58,7 +60,7 @@ def sources_exist(tables: Tables) -> Iterator[Fault]:
         for source in row["source_ids"]:
             if source not in known:
                 yield fault("controversies.csv", row["finding_id"], f"there is no source {source!r}.", "source_ids")
-    used = ids(tables.likelihoods, "source_id") | {EXPERT_SOURCE}
+    used = ids(tables.likelihoods, "source_id") | ids(tables.plan_rules, "source_id") | {EXPERT_SOURCE}
     for source in sorted(known - used):
         yield fault("sources.csv", source, "no row uses this source.")
 
@@ -192,7 +194,7 @@ def _unknown(table: str, row: Row, key: str, known: Mapping[str, Collection[str]
 RULES = (
     ids_are_unique, sources_exist, condition_priors_are_a_distribution, groups_have_known_members,
     findings_fit_their_answer_type, *EVIDENCE_RULES, constants_are_complete, red_flags_point_at_known_things,
-    referrals_cover_what_they_must, claims_are_carried,
+    referrals_cover_what_they_must, claims_are_carried, *PLAN_RULES,
 )
 
 

@@ -23,6 +23,7 @@ from service.engine.model import (
     Level,
     Likelihood,
     Observable,
+    PlanRule,
     RedFlagRule,
     Referral,
     Test,
@@ -136,6 +137,7 @@ def build_knowledge_base(tables: Tables, version: str) -> KnowledgeBase:
         citations={row["id"]: _citation(row) for row in tables.sources},
         constants={row["id"]: Constant(**row) for row in tables.model},
         controversies={row["finding_id"]: row["text"] for row in tables.controversies},
+        plan_rules=tuple(PlanRule(**row) for row in tables.plan_rules),
         clusters={row["id"]: row["parts"] for row in tables.findings if row["parts"]},
     )
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields
 
-from service.engine.model import URGENCY_ORDER
+from service.engine.model import PLAN_KINDS, URGENCY_ORDER
 from service.knowledge.cells import Expression, Items, Number, Statement, Text, Word, YesNo, ratio, share
 
 REGIONS = ("spine", "hip", "sij", "peripheral-nerve", "pelvis", "serious", "both", "other")
 SOURCE_KINDS = ("seen", "recalled", "expert")
 ROLES = ("input", "check", "unusable")
+EVIDENCE_GRADES = ("A", "B", "C", "D", "expert")
 CLAIM_STATES = ("represented", "later")
 
 Row = Mapping[str, Any]
@@ -37,6 +38,7 @@ class Tables:
     claims: tuple[Row, ...]
     red_flags: tuple[Row, ...]
     plans: tuple[Row, ...]
+    plan_rules: tuple[Row, ...]
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
@@ -210,6 +212,26 @@ class ReferralSchema(TableSchema):
     claims = Items()
 
 
+class PlanRuleSchema(TableSchema):
+    id = Text()
+    kind = Word(*PLAN_KINDS)
+    applies_to = Items(empty=False)
+    label = Text()
+    text = Text()
+    evidence = Word(*EVIDENCE_GRADES)
+    source_id = Text()
+    thinner = Text(empty=True)
+    dosage = Text(empty=True)
+    withheld_when = Items(empty=False)
+    after_screening = fields.Boolean(required=True)
+    always = fields.Boolean(required=True)
+    replaces = Items()
+    reassess_after_days = fields.Integer(required=True, allow_none=True, strict=True)
+    visits = fields.Tuple((fields.Integer(strict=True), fields.Integer(strict=True)), required=True, allow_none=True)
+    service = Text(empty=True)
+    claims = Items()
+
+
 SCHEMAS: Mapping[str, type[TableSchema]] = {
     "conditions.csv": ConditionSchema,
     "groups.csv": GroupSchema,
@@ -222,4 +244,5 @@ SCHEMAS: Mapping[str, type[TableSchema]] = {
     "claims.csv": ClaimSchema,
     "red_flags.json": RedFlagSchema,
     "plans.json": ReferralSchema,
+    "plan_rules.json": PlanRuleSchema,
 }

@@ -178,6 +178,32 @@ BREACHES = {
     "a controversy about an unknown finding": Breach(
         "claims_are_carried",
         "controversies.csv", "finding_id", "kemp", "controversies.csv row kemps", "no such finding", {"finding_id": "kemps"}),
+    "a plan item for a finding that does not exist": Breach(
+        "plan_items_name_known_things",
+        "plan_rules.json", "id", "keep-moving", "row keep-moving column applies_to", "no finding 'mood'",
+        {"applies_to": ["finding:mood true"]}),
+    "a plan item with a choice the finding does not have": Breach(
+        "plan_items_name_known_things",
+        "plan_rules.json", "id", "keep-moving", "row keep-moving column applies_to", "true of no answer",
+        {"applies_to": ["finding:hip_imaging_normal =odd"]}),
+    "a plan item that replaces nothing there is": Breach(
+        "plan_items_name_known_things",
+        "plan_rules.json", "id", "keep-moving", "row keep-moving column replaces", "no 'rest'", {"replaces": ["rest"]}),
+    "a plan item that survives an emergency": Breach(
+        "plan_items_are_withheld_where_they_must",
+        "plan_rules.json", "id", "massage", "row massage column withheld_when", "in an emergency",
+        {"withheld_when": ["category:fracture"]}),
+    "manipulation that survives a red flag": Breach(
+        "plan_items_are_withheld_where_they_must",
+        "plan_rules.json", "id", "lumbar-manipulation", "row lumbar-manipulation column withheld_when", "under any red flag",
+        {"withheld_when": ["urgency:emergency"]}),
+    "an exercise without a dosage": Breach(
+        "plan_items_fit_their_kind",
+        "plan_rules.json", "id", "daily-mobility", "row daily-mobility column dosage", "has a dosage", {"dosage": ""}),
+    "an expected response without a date": Breach(
+        "plan_items_fit_their_kind",
+        "plan_rules.json", "id", "response-disc", "row response-disc column kind", "when to assess again",
+        {"reassess_after_days": None}),
 }
 
 

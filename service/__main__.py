@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "serve": "Start the FHIR server.",
         "assess": "Assess files from the command line.",
         "knowledge": "Check and show the knowledge tables.",
+        "evaluate": "Measure the answers: published cases, clusters, shares; calibration; sensitivity.",
         "bench": "Measure the service against plain yardsticks.",
         "settings": "Show every setting, its value and meaning.",
         "healthcheck": "Exit 0 if the local server is ready, else 1.",

@@ -29,7 +29,8 @@ def main() -> int:
     limit_blas_threads()
     from support import requirements
     from vignettes import write
-    from vignettes.evaluation import report
+
+    from service.evaluation.vignettes import report
 
     server = start_server()
     try:

@@ -21,6 +21,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.mapping": ("service.engine", "service.fhir", "service.errors"),
     "service.assessment": ("service.engine", "service.mapping", "service.fhir", "service.errors"),
     "service.web": ("flask", "werkzeug", "marshmallow", "service.assessment", "service.fhir", "service.errors"),
+    "service.evaluation": (
+        "numpy", "matplotlib", "requests", "service.assessment", "service.engine", "service.fhir", "service.knowledge",
+        "service.mapping", "service.errors",
+    ),
+    "service.model_card": ("marshmallow", "service.fhir", "service.errors"),
     "service.settings": ("marshmallow", "service.errors"),
     "service.resources": ("service.errors",),
     "service.logs": (),

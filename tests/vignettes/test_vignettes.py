@@ -11,7 +11,8 @@ import pytest
 from support.readme import README, section
 from support.servers import LiveServer
 from vignettes import write
-from vignettes.evaluation import Outcome, evaluate, published_cases, report
+
+from service.evaluation.vignettes import Outcome, evaluate, published_cases, report
 
 Resource = dict[str, Any]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "vignettes.md"
-sys.path.insert(0, str(ROOT / "tests"))  # as pytest does
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]  # as pytest does
 
-from vignettes.evaluation import CONFIDENT_PERCENT, FOLDER, Outcome, evaluate, report  # noqa: E402
+from service.evaluation.vignettes import CONFIDENT_PERCENT, DATA, Outcome, evaluate, report, rows  # noqa: E402
 
 Resource = dict[str, Any]
 
@@ -20,7 +19,8 @@ Resource = dict[str, Any]
 TEMPLATE = """\
 # The published cases, one by one
 
-Written by `python -m tests.vignettes.write`; do not edit by hand. `tests/vignettes` holds the cases, the mapping and the scoring.
+Written by `python -m tests.vignettes.write`; do not edit by hand. `service/evaluation/data` holds the cases
+and the mapping, `service/evaluation/vignettes.py` the scoring.
 
 ## What was done
 
@@ -31,7 +31,7 @@ because of what this page shows, and no test asserts a ranking.
 
 Of {facts} facts {mapped} support an answer of the form and {unmapped} do not. The second reader kept {kept} of {rows} rows of
 the first; of all {both}. The rules of the mapping and the hard calls are in
-[mapping-notes.md](../tests/vignettes/mapping-notes.md).
+[mapping-notes.md](../service/evaluation/data/mapping-notes.md).
 
 *Strict*: the leading source pattern is the label. *Lenient*: it is the label or another pattern that the case's final text
 also supports. *Preliminary*: the answer says "cannot tell yet". *Confidently wrong*: a miss with more than {confident:.0f} %
@@ -101,7 +101,7 @@ def page(outcomes: list[Outcome]) -> str:
 def reach(outcomes: list[Outcome]) -> dict[str, object]:
     """How much of the records reached the form, and how far the two readers agreed (counts of the notes on the mapping)."""
     facts, unmapped = (sum(getattr(item.case, name) for item in outcomes) for name in ("facts", "unmapped"))
-    notes = " ".join((FOLDER / "mapping-notes.md").read_text(encoding="utf-8").split())
+    notes = " ".join((DATA / "mapping-notes.md").read_text(encoding="utf-8").split())
     return {
         "facts": facts,
         "mapped": facts - unmapped,
@@ -114,8 +114,7 @@ def reach(outcomes: list[Outcome]) -> dict[str, object]:
 
 def case_records() -> dict[str, dict[str, str]]:
     """The rows of cases.csv by case."""
-    with (FOLDER / "cases.csv").open(encoding="utf-8", newline="") as table:
-        return {row["case"]: row for row in csv.DictReader(table)}
+    return {row["case"]: row for row in rows("cases.csv")}
 
 
 def _figure(notes: str, pattern: str) -> str:
@@ -128,24 +127,17 @@ def _verdict(item: Outcome) -> str:
     return "right" if item.strict else "right (lenient)" if item.lenient else "miss"
 
 
-def _label(item: Outcome) -> str:
-    """The label in the words of the source patterns."""
-    if item.case.region != "both":
-        return item.case.region
-    return "hip-and-spine" if set(item.case.components) == {"hip", "spine"} else "other-combination"
-
-
 def _row(item: Outcome) -> str:
     case = item.case
     cells = (
         case.case,
-        f"`{_label(item)}`",
+        f"`{case.label}`",
         ", ".join(region for region in case.acceptable if region != case.region) or "–",
         f"`{item.pattern}` {item.percent:.2f} %",
-        f"{item.patterns[_label(item)]:.2f} %",
+        f"{item.patterns[case.label]:.2f} %",
         item.status,
         f"{case.urgency}, {item.urgency}",
-        str(item.red_flags),
+        str(len(item.red_flags)),
         f"{case.facts}, {case.facts - case.unmapped}",
         _verdict(item),
     )
@@ -154,13 +146,13 @@ def _row(item: Outcome) -> str:
 
 def _miss(item: Outcome, diagnosis: str) -> str:
     return (
-        f"- **{item.case.case}**, {diagnosis} (`{_label(item)}`): said `{item.pattern}`. {item.rationale} "
+        f"- **{item.case.case}**, {diagnosis} (`{item.case.label}`): said `{item.pattern}`. {item.rationale} "
         f"{item.case.unmapped} of {item.case.facts} facts have no place in the form."
     )
 
 
 def _late(item: Outcome, diagnosis: str) -> str:
-    return f"| {item.case.case} | {diagnosis} | {item.case.urgency} | {item.urgency} | {item.red_flags} |"
+    return f"| {item.case.case} | {diagnosis} | {item.case.urgency} | {item.urgency} | {len(item.red_flags)} |"
 
 
 def _source(row: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from service.engine.model import AnswerValue, Finding, Side
 from service.errors import Fault
 from service.mapping.reading import Notebook, ReadingContext, Statement, named
-from service.mapping.sides import outdone, speaks_of_other_side, symptomatic_side
+from service.mapping.sides import outdone, speaks_of_other_side, symmetrical, symptomatic_side
 from service.mapping.times import effective_text, moment
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -50,8 +50,10 @@ def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ..
 def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> list[Statement]:
     kept: list[Statement] = []
     left_out: list[Statement] = []
+    same = symmetrical(notebook.statements) if side is None else set()
     for statement in notebook.statements:
-        (left_out if speaks_of_other_side(statement, side, context.knowledge) else kept).append(statement)
+        other = statement.finding_id not in same and speaks_of_other_side(statement, side, context.knowledge)
+        (left_out if other else kept).append(statement)
     for statement in left_out:
         told = f"the pain is on the {side}" if side else "the submission does not tell which side hurts"
         notebook.ignore(statement.source, f"It is about the {statement.side} side; {told}.", statement.where)

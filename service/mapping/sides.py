@@ -6,8 +6,9 @@ complaint itself is stated (hip pain on the left). Where that is not stated, and
 2. else the one side on which anything is stated present;
 3. else the side with more answers; with equally many the side cannot be told.
 What speaks of the other side, or of either where the side cannot be told, is left out, so that a hip on the left and a
-spine on the right never make one case. Red flags always count: a danger on the other side is a danger. So does any other
-finding that by itself raises one (weakness of the other leg, or of both), when it is present.
+spine on the right never make one case. Where the side cannot be told, what is the same on both sides counts all the same.
+Red flags always count: a danger on the other side is a danger. So does any other finding that by itself raises one
+(weakness of the other leg, or of both), when it is present.
 """
 
 from __future__ import annotations
@@ -54,6 +55,17 @@ def speaks_of_other_side(statement: Statement, side: Side | None, knowledge: Kno
     if knowledge.finding(statement.finding_id).kind == _EXEMPT:
         return False
     return not (statement.value is True and any(_raised_by(statement.finding_id, rule.when) for rule in knowledge.red_flags))
+
+
+def symmetrical(statements: Sequence[Statement]) -> set[str]:
+    """Ids of the findings that are the same on the left and on the right: true of the side that hurts, whichever it is."""
+    answers: dict[str, set[tuple[object, str]]] = {}
+    sides: dict[str, set[Side | None]] = {}
+    for one in statements:
+        if one.side in _OTHER and one.value is not None:
+            answers.setdefault(one.finding_id, set()).add((one.value, one.comparator))
+            sides.setdefault(one.finding_id, set()).add(one.side)
+    return {finding_id for finding_id, given in answers.items() if len(given) == 1 and len(sides[finding_id]) == 2}
 
 
 def outdone(statements: Sequence[Statement]) -> list[Statement]:

@@ -56,7 +56,7 @@ def unpack(resource: Resource, notebook: Notebook) -> Submission:
     if resource_type not in ACCEPTED:
         notebook.fault(
             "not-supported",
-            f"A {resource_type or 'resource without resourceType'} alone cannot be assessed.",
+            f"{resource_type or 'A resource without resourceType'} alone cannot be assessed.",
             resource_type,
             rule=f"This operation takes {_ACCEPTED_TEXT}.",
             repair=f"Send {_ACCEPTED_TEXT}.",
@@ -139,7 +139,7 @@ def _held(parameter: Parameter, notebook: Notebook) -> list[Held]:
     if promised and found != promised:
         notebook.fault(
             "value",
-            f"The parameter {parameter.name} holds a {found}.",
+            f"The parameter {parameter.name} holds {found}.",
             path,
             rule=f"{parameter.name} carries a {promised}.",
             repair="Name the parameter resource, or put the right resource into it.",

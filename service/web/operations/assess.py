@@ -96,7 +96,7 @@ def check_form(resource: Resource, type_name: str) -> None:
 def _other_type(where: str, found: str, type_name: str) -> Fault:
     return Fault(
         "structure",
-        f"A {found} cannot be assessed at the address of {type_name}.",
+        f"{found} cannot be assessed at the address of {type_name}.",
         where=where,
         rule=f"{type_name}/$assess takes one {type_name}, bare or in Parameters.",
         repair="Send everything else to $assess of the system.",

@@ -256,6 +256,15 @@ def test_C11_left_hip_and_right_spine_are_not_merged(read: Read, observe: Make, 
     assert len(reading.ignored) == 2 and "business-rule" in [one.kind for one in reading.warnings]
 
 
+@pytest.mark.parametrize("value", ["present", "absent"])
+def test_C11_what_is_the_same_on_both_sides_counts_where_the_side_is_not_known(
+    read: Read, observe: Make, bundle: Make, value: str
+) -> None:
+    reading = read(bundle(observe("slr", value, **LEFT), observe("slr", value, **RIGHT)))
+    assert reading.case.value("slr") is (value == "present") and not reading.ignored
+    assert "business-rule" not in [one.kind for one in reading.warnings]
+
+
 def test_C11_the_side_of_the_symptoms_counts(read: Read, observe: Make, bundle: Make) -> None:
     reading = read(
         bundle(

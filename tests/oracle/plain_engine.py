@@ -254,6 +254,8 @@ class PlainEngine:
             people = [member for member in self.groups[other] if member not in targets]
         else:
             people = [other]
+        if not people:  # everyone compared with has the target: nobody is left whose rate could stand in
+            return None
         total = fsum(self.prevalence[person] for person in people)
         rate = 0.0
         for person in people:

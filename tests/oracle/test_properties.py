@@ -175,7 +175,7 @@ def simulated_patients(plain: PlainEngine, count: int, seed: int) -> list[tuple[
     for _ in range(count):
         band, sex = random.choice([None, *(name for _, name in AGE_BANDS)]), random.choice([None, "female", "male"])
         truth = random.choices(places, plain.prior(band, sex))[0]
-        asked = random.sample(askable, random.randint(1, 40))
+        asked = random.sample(askable, random.randint(1, 60))
         leaders = plain.leaders({name: 0 for name in askable if name in asked})
         case = RandomCase({"age_band": band} if band else {}, None, sex)
         for name in asked:

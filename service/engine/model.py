@@ -16,12 +16,16 @@ Urgency = Literal["emergency", "urgent", "soon", "routine"]
 AnswerType = Literal["boolean", "choice", "quantity"]
 Side = Literal["left", "right", "bilateral"]
 Role = Literal["input", "check", "unusable"]
+LevelPart = Literal["root", "segment"]
 
 URGENCY_ORDER: tuple[Urgency, ...] = ("emergency", "urgent", "soon", "routine")
 PATTERNS: tuple[str, ...] = (
     "spine", "hip", "sij", "hip-and-spine", "other-combination", "peripheral-nerve", "pelvis", "serious", "none-identified",
 )
 
+SPINAL_LEVELS: tuple[str, ...] = ("L1", "L2", "L3", "L4", "L5", "S1")
+NO_LEVEL = "none"
+STAGES: tuple[int, ...] = (1, 2, 3)
 PlanKind = Literal[
     "imaging", "first-line", "further", "exercise", "existing-exercise", "self-care", "advice", "prevention",
     "natural-history", "expected-response",
@@ -310,6 +314,68 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class LevelShare:
+    """P(spinal level | this condition alone): one row of the table of levels; `level` is ``L1``..``S1`` or ``none``.
+
+    `part` says what a level of this condition is: a nerve root, or the segment that hurts, named by its upper vertebra.
+    """
+
+    row_id: str
+    condition_id: str
+    part: LevelPart
+    level: str
+    p: float
+    p_low: float
+    p_high: float
+    source_id: str
+    source_kind: SourceKind
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRate:
+    """P(finding present | this root or segment); a level without a row has the background rate of the finding.
+
+    Findings of one `group` tell the level by the same means.
+    """
+
+    row_id: str
+    finding_id: str
+    group: str
+    part: LevelPart
+    level: str
+    p: float
+    p_low: float
+    p_high: float
+    quality: Literal["A", "B", "C", "D"]
+    source_id: str
+    source_kind: SourceKind
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRate:
+    """One number of the staging of the combined pattern.
+
+    With `given` (``hip-and-spine``, or ``spine`` for a spine without a hip condition) P(stage) before any answer; else
+    P(level of the observable | stage).
+    """
+
+    row_id: str
+    given: Literal["", "hip-and-spine", "spine"]
+    observable_id: str
+    level: str
+    stage: int
+    p: float
+    p_low: float
+    p_high: float
+    quality: Literal["A", "B", "C", "D"]
+    source_id: str
+    source_kind: SourceKind
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KnowledgeBase:
     """Everything the tables say. Tuples keep the order of the tables."""
 
@@ -325,6 +391,9 @@ class KnowledgeBase:
     constants: Mapping[str, Constant]
     controversies: Mapping[str, str] = field(default_factory=dict)  # finding id -> where sources differ
     plan_rules: tuple[PlanRule, ...] = ()
+    levels: tuple[LevelShare, ...] = ()
+    level_rates: tuple[LevelRate, ...] = ()
+    stages: tuple[StageRate, ...] = ()
     clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a count of positive tests -> its parts
 
     def finding(self, finding_id: str) -> Finding:
@@ -458,32 +527,55 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
-class LevelProbability:
-    """Probability that a nerve root or segment is involved, ``L1`` to ``S1``, or ``none``; several levels may be."""
-
-    level: str
-    probability: float
-    findings: tuple[str, ...] = ()  # the answers that speak for or against this level, strongest first
-
-
-@dataclass(frozen=True, slots=True)
-class StageReason:
-    """One answer or result that speaks for a stage of the combined pattern; `log_odds` for it against the others."""
+class LevelReason:
+    """What one answer does to the log-odds of a spinal level, everything else as it is; `rows` of the table behind it."""
 
     finding_id: str
-    stage: int
+    value: AnswerValue
     log_odds: float
     rows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class LevelProbability:
+    """Probability that a nerve root or segment is involved, ``L1`` to ``S1``, or ``none``; several levels may be.
+
+    `reasons` are the answers that speak most for or against this level, strongest first.
+    """
+
+    level: str
+    probability: float
+    reasons: tuple[LevelReason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageReason:
+    """One answer and the stage of the combined pattern it speaks for most.
+
+    `log_odds` is what it does to the log-odds of that stage against the others, everything else as it is.
+    """
+
+    finding_id: str
+    stage: int
+    log_odds: float
+    rows: tuple[str, ...] = ()
+    value: AnswerValue = True
+
+
+@dataclass(frozen=True, slots=True)
 class CombinedPattern:
-    """Spine and hip both carry weight: which is primary, and how far it has gone (stage 1, 2 or 3)."""
+    """Spine and hip both carry weight: which is primary, and how far it has gone (stage 1, 2 or 3).
+
+    `primary_probability` is that of the named source, for ``undetermined`` that of the likelier one; `primary_spine` that of
+    the spine. `both` is the probability that a spine and a hip condition are there together.
+    """
 
     primary: Literal["spine", "hip", "undetermined"]
     primary_probability: float
     stages: tuple[tuple[int, float], ...]  # stage -> probability, sums to 1, most probable first
     reasons: tuple[StageReason, ...]
+    primary_spine: float = 0.5
+    both: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -535,24 +627,39 @@ class ResultEffect:
     expected: float                       # probability of this result now
     patterns: tuple[tuple[str, float], ...]  # pattern -> probability after it, in the order of `PATTERNS`
     flips: bool                           # whether another pattern would lead
+    bedside: bool = True                  # False: imaging, needles, internal examination; never "the next question"
+
+
+Robustness = Literal["robust", "moderate", "fragile"]
+
+
+@dataclass(frozen=True, slots=True)
+class FlipSet:
+    """Results that together would put something else first: a source pattern, or the id of a referral."""
+
+    results: tuple[tuple[str, AnswerValue], ...]
+    expected: float  # probability that all of them come out so
+    becomes: str
 
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """What would change the answer.
 
-    `effects` per unanswered finding and result; `splits` the two conditions the best examination would tell apart;
-    `flip_pattern` and `flip_referral` the smallest set of results found that would change the leading pattern or the first
-    referral (empty if none of at most `searched` results does); `robustness` a label for it.
+    `effects` per unanswered finding and result (empty unless asked for); `best` the single bedside examination expected to
+    tell most, and `splits` the two conditions or the two patterns it would tell apart best. `flip_pattern` and
+    `flip_referral` are the smallest sets found that would change the leading pattern or the first referral, of equally
+    small ones the most probable; None if there is none among the sets of at most `searched` results that were looked at.
+    `robustness` is None where too little was looked at to say.
     """
 
     effects: tuple[ResultEffect, ...]
     best: NextFinding | None
     splits: tuple[str, ...]
-    flip_pattern: tuple[tuple[str, AnswerValue], ...]
-    flip_referral: tuple[tuple[str, AnswerValue], ...]
+    flip_pattern: FlipSet | None
+    flip_referral: FlipSet | None
     searched: int
-    robustness: Literal["robust", "moderate", "fragile"]
+    robustness: Robustness | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from service.engine.model import PATTERNS, KnowledgeBase, Test
 from service.errors import Fault
 from service.knowledge.lint_evidence import EVIDENCE_RULES, EXPERT_SOURCE, SUM_TOLERANCE, fault, ids, telling_answers
+from service.knowledge.lint_levels import LEVEL_RULES
 from service.knowledge.lint_plan import PLAN_RULES
 from service.knowledge.schema import Row, Tables
 
@@ -19,6 +20,7 @@ NEEDED_CONSTANTS = (
     "referral_from", "referral_dangerous_from",
     "risk_negligible_below", "risk_low_below", "risk_moderate_below", "interval_z",
     "log_sd_quality_A", "log_sd_quality_B", "log_sd_quality_C", "log_sd_quality_D", "soon_within_days",
+    "flip_result_plausible_from", "flip_set_plausible_from",
     "plan_pattern_from", "plan_items_most", "plan_items_per_kind",
 )
 
@@ -194,7 +196,7 @@ def _unknown(table: str, row: Row, key: str, known: Mapping[str, Collection[str]
 RULES = (
     ids_are_unique, sources_exist, condition_priors_are_a_distribution, groups_have_known_members,
     findings_fit_their_answer_type, *EVIDENCE_RULES, constants_are_complete, red_flags_point_at_known_things,
-    referrals_cover_what_they_must, claims_are_carried, *PLAN_RULES,
+    referrals_cover_what_they_must, claims_are_carried, *LEVEL_RULES, *PLAN_RULES,
 )
 
 

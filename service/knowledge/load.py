@@ -21,11 +21,14 @@ from service.engine.model import (
     Group,
     KnowledgeBase,
     Level,
+    LevelRate,
+    LevelShare,
     Likelihood,
     Observable,
     PlanRule,
     RedFlagRule,
     Referral,
+    StageRate,
     Test,
 )
 from service.errors import Fault, KnowledgeBaseError
@@ -137,6 +140,9 @@ def build_knowledge_base(tables: Tables, version: str) -> KnowledgeBase:
         citations={row["id"]: _citation(row) for row in tables.sources},
         constants={row["id"]: Constant(**row) for row in tables.model},
         controversies={row["finding_id"]: row["text"] for row in tables.controversies},
+        levels=tuple(LevelShare(**row) for row in tables.levels),
+        level_rates=tuple(LevelRate(**row) for row in tables.level_findings),
+        stages=tuple(StageRate(**{**row, "stage": int(row["stage"])}) for row in tables.stages),
         plan_rules=tuple(PlanRule(**row) for row in tables.plan_rules),
         clusters={row["id"]: row["parts"] for row in tables.findings if row["parts"]},
     )

@@ -11,12 +11,13 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields
 
-from service.engine.model import PLAN_KINDS, URGENCY_ORDER
+from service.engine.model import NO_LEVEL, PLAN_KINDS, SPINAL_LEVELS, URGENCY_ORDER
 from service.knowledge.cells import Expression, Items, Number, Statement, Text, Word, YesNo, ratio, share
 
 REGIONS = ("spine", "hip", "sij", "peripheral-nerve", "pelvis", "serious", "both", "other")
 SOURCE_KINDS = ("seen", "recalled", "expert")
 ROLES = ("input", "check", "unusable")
+LEVEL_PARTS = ("root", "segment")
 EVIDENCE_GRADES = ("A", "B", "C", "D", "expert")
 CLAIM_STATES = ("represented", "later")
 
@@ -38,6 +39,9 @@ class Tables:
     claims: tuple[Row, ...]
     red_flags: tuple[Row, ...]
     plans: tuple[Row, ...]
+    levels: tuple[Row, ...]
+    level_findings: tuple[Row, ...]
+    stages: tuple[Row, ...]
     plan_rules: tuple[Row, ...]
 
 
@@ -212,6 +216,55 @@ class ReferralSchema(TableSchema):
     claims = Items()
 
 
+class LevelShareSchema(TableSchema):
+    key = "row_id"
+
+    row_id = Text()
+    condition_id = Text()
+    part = Word(*LEVEL_PARTS)
+    level = Word(*SPINAL_LEVELS, NO_LEVEL)
+    p_low = share()
+    p = share()
+    p_high = share()
+    source_id = Text()
+    source_kind = Word(*SOURCE_KINDS)
+    note = Text()
+
+
+class LevelRateSchema(TableSchema):
+    key = "row_id"
+
+    row_id = Text()
+    finding_id = Text()
+    group = Text()
+    part = Word(*LEVEL_PARTS)
+    level = Word(*SPINAL_LEVELS)
+    p_low = share()
+    p = share()
+    p_high = share()
+    quality = Word("A", "B", "C", "D")
+    source_id = Text()
+    source_kind = Word(*SOURCE_KINDS)
+    note = Text()
+
+
+class StageRateSchema(TableSchema):
+    key = "row_id"
+
+    row_id = Text()
+    given = Word("", "hip-and-spine", "spine")
+    observable_id = Text(empty=True)
+    level = Text(empty=True)
+    stage = Number(1, 3)
+    p_low = share()
+    p = share()
+    p_high = share()
+    quality = Word("A", "B", "C", "D")
+    source_id = Text()
+    source_kind = Word(*SOURCE_KINDS)
+    note = Text()
+
+
 class PlanRuleSchema(TableSchema):
     id = Text()
     kind = Word(*PLAN_KINDS)
@@ -244,5 +297,8 @@ SCHEMAS: Mapping[str, type[TableSchema]] = {
     "claims.csv": ClaimSchema,
     "red_flags.json": RedFlagSchema,
     "plans.json": ReferralSchema,
+    "levels.csv": LevelShareSchema,
+    "level_findings.csv": LevelRateSchema,
+    "stages.csv": StageRateSchema,
     "plan_rules.json": PlanRuleSchema,
 }

@@ -204,6 +204,32 @@ BREACHES = {
         "plan_items_fit_their_kind",
         "plan_rules.json", "id", "response-disc", "row response-disc column kind", "when to assess again",
         {"reassess_after_days": None}),
+    "a spinal level without a source": Breach(
+        "level_and_stage_rows_are_sound",
+        "levels.csv", "row_id", "LS001", "levels.csv row LS001 column source_id", "no source 'nobody'",
+        {"source_id": "nobody"}),
+    "a level rate outside its limits": Breach(
+        "level_and_stage_rows_are_sound",
+        "level_findings.csv", "row_id", "LF001", "level_findings.csv row LF001 column p", "outside its limits",
+        {"p_low": "0.3"}),
+    "shares of levels that do not sum to one": Breach(
+        "shares_are_distributions",
+        "levels.csv", "row_id", "LS002", "levels.csv row ldh_l4_radic column p", "not to 1", {"p": "0.8"}),
+    "a level of a stranger": Breach(
+        "level_rates_fit_the_findings",
+        "level_findings.csv", "row_id", "LF001", "level_findings.csv row LF001 column finding_id", "no yes/no finding 'faber'",
+        {"finding_id": "faber"}),
+    "a level rate beyond the cap": Breach(
+        "level_rates_fit_the_findings",
+        "level_findings.csv", "row_id", "LF001", "level_findings.csv row LF001 column p", "more than the cap",
+        {"p": "0.3", "p_high": "0.5"}),
+    "a stage without its rate": Breach(
+        "stages_are_distributions",
+        "stages.csv", "observable_id", "hip_xray_oa", "stages.csv row hip_xray_oa column level", "one rate per stage",
+        {"stage": "3"}),
+    "stage rates that do not sum to one": Breach(
+        "stages_are_distributions",
+        "stages.csv", "row_id", "ST007", "stages.csv row hip_injection_relief column p", "not to 1", {"p": "0.72"}),
 }
 
 

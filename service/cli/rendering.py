@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.mapping.writers.evidence import strongest
 from service.mapping.writers.extensions import clean
 from service.mapping.writers.narrative import balance, screening_sentences
 from service.mapping.writers.percentages import decimals
+from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.vocabulary import Vocabulary
 
 BAR_WIDTH = 24
@@ -41,6 +43,7 @@ def render(result: Result, *, name: str, vocabulary: Vocabulary) -> RenderableTy
         *_evidence(result, vocabulary),
         *_screening(assessment, vocabulary),
         *_next_step(assessment, vocabulary),
+        *_plan(written, assessment, vocabulary),
         *_inputs(result, vocabulary),
         *_limits(assessment, vocabulary),
     ]
@@ -202,6 +205,11 @@ def _next_step(assessment: Assessment, vocabulary: Vocabulary) -> list[Renderabl
         line.append(f" ({next_finding.bits:.2f} bits). {finding.how_elicited}")
         lines.append(line)
     return [_heading(vocabulary.texts("next-heading")), _lines(lines)] if lines else []
+
+
+def _plan(written: dict[str, Any], assessment: Assessment, vocabulary: Vocabulary) -> list[RenderableType]:
+    lines = plan_sentences(assessment, datetime.fromisoformat(written["occurrenceDateTime"]), vocabulary)
+    return [_heading(vocabulary.texts("plan-heading")), _lines(lines)] if lines else []
 
 
 def _inputs(result: Result, vocabulary: Vocabulary) -> list[RenderableType]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.engine.change import change_between
 from service.engine.care import care_plan
+from service.engine.change import change_between
 from service.engine.differential import ADULT_AGE_YEARS, Posterior, posterior, prior_answers, targets
 from service.engine.explain import Contrast, explain
 from service.engine.hypotheses import MAXIMUM_COEXISTING, Array

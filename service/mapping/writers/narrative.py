@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from html import escape
 
@@ -11,6 +12,7 @@ from service.engine.model import AnswerValue, Assessment, Explanation, Predictio
 from service.mapping.writers.evidence import strongest
 from service.mapping.writers.extensions import clean
 from service.mapping.writers.percentages import decimals, percentage
+from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.vocabulary import Vocabulary
 
 LISTED = 5  # findings listed on each side of the explanation
@@ -57,6 +59,7 @@ def narrative(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> s
         *_screening(assessment, vocabulary),
         *_why(assessment, story, vocabulary),
         *_next_step(assessment, vocabulary),
+        *_plan(assessment, story, vocabulary),
         *_tables(story, vocabulary),
         *_inputs(assessment, story, vocabulary),
         *_limits(assessment, story, vocabulary),
@@ -187,6 +190,11 @@ def _next_step(assessment: Assessment, vocabulary: Vocabulary) -> list[str]:
     if assessment.next_findings and assessment.urgency != "emergency":  # no test may delay the emergency department
         items.append(vocabulary.texts("next-examine", findings=vocabulary.to_examine(assessment)))
     return [_heading(vocabulary.texts("next-heading")), _items(items)] if items else []
+
+
+def _plan(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> list[str]:
+    lines = plan_sentences(assessment, datetime.fromisoformat(story.when), vocabulary)
+    return [_heading(vocabulary.texts("plan-heading")), _items(lines)] if lines else []
 
 
 def _tables(story: Story, vocabulary: Vocabulary) -> list[str]:

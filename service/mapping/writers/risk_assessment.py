@@ -18,10 +18,12 @@ from typing import Any
 from service.engine.model import Assessment, Change, Prediction
 from service.mapping.reading import Reading
 from service.mapping.writers import evidence, inputs, narrative
+from service.mapping.writers.care_plan import care_plan, imaging_proposals
 from service.mapping.writers.change import change_extension, change_sentences
 from service.mapping.writers.extensions import clean, nested, part
 from service.mapping.writers.narrative import Printed, Story
 from service.mapping.writers.percentages import decimals, interval, partition_percentages, percentage
+from service.mapping.writers.plan import plan_extensions
 from service.mapping.writers.service_request import service_request
 from service.mapping.writers.vocabulary import Vocabulary
 
@@ -71,8 +73,13 @@ def write_risk_assessment(
             assessed_at=context.assessed_at,
             vocabulary=vocabulary,
         )
-        for number, recommendation in enumerate(assessment.recommendations, 1)
+        for number, recommendation in enumerate((*assessment.recommendations, *imaging_proposals(assessment)), 1)
     ]
+    plans = (
+        [care_plan(assessment, reading, requests=requests, assessed_at=context.assessed_at, vocabulary=vocabulary)]
+        if reading.options.care_plan
+        else []
+    )
     when = context.assessed_at.isoformat(timespec="seconds")
     story = _story(assessment, reading, patterns, conditions, when, context, change)
     resource: Resource = {
@@ -87,7 +94,7 @@ def write_risk_assessment(
             "status": "generated",
             "div": narrative.narrative(assessment, story, vocabulary),
         },
-        "contained": [_device(assessment, context), *requests, *inputs.contained_inputs(reading)],
+        "contained": [_device(assessment, context), *requests, *plans, *inputs.contained_inputs(reading)],
         "extension": _extensions(assessment, reading, context, change),
         "identifier": [
             {
@@ -196,6 +203,7 @@ def _extensions(
         evidence.explanation(structure("spine-versus-hip"), assessment.spine_versus_hip, vocabulary),
         *_sources_differ(assessment, vocabulary),
         *_next_examinations(assessment, vocabulary),
+        *plan_extensions(assessment, context.assessed_at, vocabulary, whole=reading.options.care_plan),
         *inputs.input_extensions(assessment, reading, vocabulary),
         *evidence.sources(
             [

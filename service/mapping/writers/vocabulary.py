@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from service.engine.model import (
     PATTERNS,
+    PLAN_KINDS,
     URGENCY_ORDER,
     AnswerValue,
     Assessment,
@@ -169,8 +170,10 @@ class Vocabulary:
         return {"coding": [{"system": RISK_SYSTEM, "code": code, "display": RISK_DISPLAYS[code]}]}
 
     def reason(self, code: str) -> str:
-        """Words for what called for a referral: ``red-flag:...``, ``pattern:...`` or ``condition:...``."""
+        """Words for what called for a referral: ``red-flag:...``, ``pattern:...``, ``condition:...`` or ``finding:...``."""
         kind, _, target = code.partition(":")
+        if kind == "finding":
+            return self.label(target)
         return self.called({"pattern": "source-pattern"}.get(kind, kind), target)
 
     # --- the assessment as a whole -------------------------------------------------------------------------------------
@@ -250,7 +253,11 @@ def _require_codes(knowledge: KnowledgeBase, terminology: Terminology) -> None:
         "service": [
             *(METHOD, CODE, PERFORMER, REFERRAL),
             *(name for referral in knowledge.referrals for name in (referral.service, referral.specialty) if name),
+            *(rule.service for rule in knowledge.plan_rules if rule.service),
         ],
+        "plan-item": [rule.id for rule in knowledge.plan_rules],
+        "plan-kind": PLAN_KINDS,
+        "evidence-grade": sorted({rule.evidence for rule in knowledge.plan_rules}),
     }
     missing = [
         Fault("code-invalid", f"{code} has no code in the code system {system_id}", f"codesystems/{system_id}.json")

@@ -13,7 +13,8 @@ from service.mapping.writers.texts import load_texts
 
 SERVICE = Path(__file__).resolve().parents[3] / "service"
 READERS = (*sorted((SERVICE / "mapping" / "writers").glob("*.py")), *sorted((SERVICE / "cli").glob("*.py")))
-FAMILIES = ("undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-")  # keys put together from a prefix and a code
+# Keys put together from a prefix and a code.
+FAMILIES = ("undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-", "plan-kind-")
 
 
 def test_every_sentence_is_used_somewhere() -> None:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from service.engine.model import AnswerValue, Finding, Side
 from service.errors import Fault
 from service.mapping.reading import Notebook, ReadingContext, Statement, named
-from service.mapping.sides import outdone, speaks_of_other_side, symmetrical, symptomatic_side
+from service.mapping.sides import outdone, speaks_of_other_side, symmetrical, symptomatic_side, told_side
 from service.mapping.times import effective_text, moment
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -38,13 +38,20 @@ class Merged:
 
 def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ...], Side | None]:
     """One answer per finding, in the order of the findings table, and the side that hurts."""
-    side = symptomatic_side(notebook.statements, notebook.complaint_sides, context.knowledge)
+    side = symptomatic_side(notebook.statements, _complaint(notebook), context.knowledge)
     kept = _of_side(notebook, side, context)
     by_finding: dict[str, list[Statement]] = {}
     for statement in kept:
         by_finding.setdefault(statement.finding_id, []).append(statement)
     findings = [finding for finding in context.knowledge.findings if finding.id in by_finding]
     return tuple(_one(by_finding[finding.id], finding, notebook) for finding in findings), side
+
+
+def _complaint(notebook: Notebook) -> list[Side]:
+    """The sides on which the complaint was stated; of several answers to the question about it the one that counts."""
+    told = [(*_rank(one, danger=False), place) for place, one in enumerate(notebook.statements) if told_side(one)]
+    side = told_side(notebook.statements[max(told)[-1]]) if told else None
+    return [*notebook.complaint_sides, *([side] if side else [])]
 
 
 def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> list[Statement]:

@@ -1,7 +1,8 @@
 """Which side hurts, and which statements speak of the other one.
 
 The rule. Answers without a side, and those for both sides, always count. The side that hurts is the one on which the
-complaint itself is stated (hip pain on the left). Where that is not stated, and answers speak of left and of right:
+complaint itself is stated (hip pain on the left, or the form's question about the side). Where that is not stated, and
+answers speak of left and of right:
 1. the one side on which symptoms (history) are stated present is the side that hurts;
 2. else the one side on which anything is stated present;
 3. else the side with more answers; with equally many the side cannot be told.
@@ -21,6 +22,8 @@ from service.mapping.reading import Statement
 _EXEMPT = "red-flag"
 _SYMPTOM = "history"
 _OTHER: dict[Side | None, Side] = {"left": "right", "right": "left"}
+SIDE_FINDING = "symptom_side"  # the question of the form that tells the side of all answers without one
+_TOLD: dict[object, Side] = {"left": "left", "right": "right", "both": "bilateral"}
 
 
 def symptomatic_side(statements: Sequence[Statement], complaint: Sequence[Side], knowledge: KnowledgeBase) -> Side | None:
@@ -46,6 +49,11 @@ def symptomatic_side(statements: Sequence[Statement], complaint: Sequence[Side],
     left = len({one.finding_id for one in sided if one.side == "left"})
     right = len({one.finding_id for one in sided if one.side == "right"})
     return None if left == right else "left" if left > right else "right"
+
+
+def told_side(statement: Statement) -> Side | None:
+    """The side that the answer to the question about the side names; None for any other statement."""
+    return _TOLD.get(statement.value) if statement.finding_id == SIDE_FINDING else None
 
 
 def speaks_of_other_side(statement: Statement, side: Side | None, knowledge: KnowledgeBase) -> bool:

@@ -41,6 +41,7 @@ FINDINGS = (
         "choice",
         choices=("none", "under 20 min", "20-30 min", "31-60 min", "over 60 min"),
     ),
+    _finding("symptom_side", "Side of the pain", "history", "choice", choices=("left", "right", "both")),
     _finding("pain_intensity", "Pain intensity now (0-10)", "history", "quantity", unit="{score}", minimum=0.0, maximum=10.0),
     _finding(
         "faber",

@@ -49,6 +49,16 @@ def test_a_flat_form_gives_one_answer_per_item(read: Read, respond: Respond) -> 
     assert not reading.warnings and not reading.ignored and not reading.preliminary
 
 
+@pytest.mark.parametrize(("code", "side"), [("left", "left"), ("right", "right"), ("both", "bilateral"), ("unknown", None)])
+def test_C11_the_form_tells_the_side_of_its_answers(read: Read, respond: Respond, code: str, side: str | None) -> None:
+    assert read(respond(pain_groin="present", symptom_side=code)).case.side == side
+
+
+def test_C11_the_side_may_be_answered_with_the_code_of_a_qualifier(read: Read, respond: Respond) -> None:
+    right = {"valueCoding": {"system": SNOMED, "code": "24028007"}}
+    assert read(respond(_item=[item("symptom_side", **right)])).case.side == "right"
+
+
 def test_items_inside_groups_and_below_answers_are_read_alike(read: Read, respond: Respond) -> None:
     below = {"linkId": "fadir", "answer": [coded("present") | {"item": [item("slr", **coded("absent"))]}]}
     reading = read(respond(_item=[{"linkId": "group-history", "item": [item("pain_groin", **coded("present"))]}, below]))

@@ -10,6 +10,7 @@ from service.knowledge.lint_evidence import fault, ids, telling_answers
 from service.knowledge.schema import Row, Tables
 
 TABLE = "plan_rules.json"
+CARRIED_BY_THE_PLAN = ("treatment", "prevention", "timeline", "advice", "exercise")
 EMERGENCY = ("urgency:emergency", "flag:emergency")
 
 
@@ -71,4 +72,20 @@ def plan_items_fit_their_kind(tables: Tables) -> Iterator[Fault]:
             yield fault(TABLE, row["id"], "the visits are a least and a greatest number.", "visits")
 
 
-PLAN_RULES = (plan_items_name_known_things, plan_items_are_withheld_where_they_must, plan_items_fit_their_kind)
+def claims_and_plan_items_name_each_other(tables: Tables) -> Iterator[Fault]:
+    said = {(claim, row["id"]) for row in tables.plan_rules for claim in row["claims"]}
+    carried = {(row["claim_id"], item) for row in tables.claims for item in row["plan_items"]}
+    for claim, item in sorted(said - carried):
+        yield fault("claims.csv", claim, f"does not name the plan item {item!r}, which carries it.", "plan_items")
+    for claim, item in sorted(carried - said):
+        yield fault(TABLE, item, f"does not name the claim {claim!r}, which it carries.", "claims")
+    for row in tables.claims:
+        places = ("findings", "conditions", "rules", "rows", "plan_items")
+        if row["kind"] in CARRIED_BY_THE_PLAN and not any(row[column] for column in places):
+            yield fault("claims.csv", row["claim_id"], "names nothing that carries it.", "plan_items")
+
+
+PLAN_RULES = (
+    plan_items_name_known_things, plan_items_are_withheld_where_they_must, plan_items_fit_their_kind,
+    claims_and_plan_items_name_each_other,
+)

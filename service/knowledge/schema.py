@@ -187,6 +187,7 @@ class ClaimSchema(TableSchema):
     conditions = Items()
     rules = Items()
     rows = Items()
+    plan_items = Items()
     text = Text()
     note = Text(empty=True)
 

@@ -230,6 +230,14 @@ BREACHES = {
     "stage rates that do not sum to one": Breach(
         "stages_are_distributions",
         "stages.csv", "row_id", "ST007", "stages.csv row hip_injection_relief column p", "not to 1", {"p": "0.72"}),
+    "a claim that does not name its plan item": Breach(
+        "claims_and_plan_items_name_each_other",
+        "claims.csv", "claim_id", "H25", "claims.csv row H25 column plan_items", "does not name the plan item",
+        {"plan_items": ""}),
+    "a plan item that does not name its claim": Breach(
+        "claims_and_plan_items_name_each_other",
+        "plan_rules.json", "id", "brace-stretch-rock", "row brace-stretch-rock column claims", "does not name the claim",
+        {"claims": []}),
 }
 
 

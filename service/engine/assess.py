@@ -10,9 +10,11 @@ import numpy as np
 
 from service.engine.care import care_plan
 from service.engine.change import change_between
+from service.engine.combined import StageModel, compile_stages
 from service.engine.differential import ADULT_AGE_YEARS, Posterior, posterior, prior_answers, targets
 from service.engine.explain import Contrast, explain
 from service.engine.hypotheses import MAXIMUM_COEXISTING, Array
+from service.engine.levels import LevelModel, compile_levels
 from service.engine.model import (
     PATTERNS,
     Assessment,
@@ -46,6 +48,8 @@ class Engine:
     target_ids: tuple[str, ...]
     target_matrix: Array
     contrasts: tuple[Contrast, ...]
+    levels: LevelModel | None = None
+    stages: StageModel | None = None
 
     def assess(self, case: Case, *, what_if: bool = False) -> Assessment:
         """Everything the service says about one case. KeyError if an answer is to a finding the tables do not have."""
@@ -77,6 +81,8 @@ class Engine:
             used=tuple(dict.fromkeys([*(finding for finding, _ in prior_answers(case, network)), *counted])),
             without_effect=result.evidence.without_effect,
             mass_of_three=float(weights[network.hypotheses.size == MAXIMUM_COEXISTING].sum()),
+            levels=self.levels.locate(result, weights) if self.levels else (),
+            combined=self.stages.combine(case, result, weights, spine_versus_hip) if self.stages else None,
         )
         plan = care_plan(
             knowledge,
@@ -156,7 +162,14 @@ def build_engine(knowledge: KnowledgeBase) -> Engine:
     network = compile_network(knowledge)
     names, matrix = targets(network)
     return Engine(
-        network, measure_uncertainty(network), FormInformation(network), names, matrix, contrasts(network, names, matrix)
+        network,
+        measure_uncertainty(network),
+        FormInformation(network),
+        names,
+        matrix,
+        contrasts(network, names, matrix),
+        compile_levels(network),
+        compile_stages(network),
     )
 
 

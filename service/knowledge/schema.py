@@ -188,6 +188,7 @@ class ClaimSchema(TableSchema):
     rules = Items()
     rows = Items()
     plan_items = Items()
+    tests = Items()
     text = Text()
     note = Text(empty=True)
 

@@ -168,12 +168,12 @@ BREACHES = {
     "a claim carried by an unknown row": Breach(
         "claims_are_carried",
         "claims.csv", "claim_id", "K13", "claims.csv row K13 column rows", "no 'L999'", {"rows": "L999"}),
-    "a claim put off that must be represented": Breach(
+    "a claim put off": Breach(
         "claims_are_carried",
         "claims.csv", "claim_id", "K06", "claims.csv row K06 column status", "is represented", {"status": "later"}),
     "a claim that nothing carries": Breach(
         "claims_are_carried",
-        "claims.csv", "claim_id", "K35", "claims.csv row K35 column findings", "nothing that carries",
+        "claims.csv", "claim_id", "H05", "claims.csv row H05 column findings", "nothing that carries",
         {"findings": "", "conditions": "", "rules": "", "rows": ""}),
     "a controversy about an unknown finding": Breach(
         "claims_are_carried",

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.engine.model import Answer, Case, Finding, Observable
+from service.engine.model import Answer, Case, Finding, Observable, Qualifier
 from service.engine.network import AGE_FINDING, SEX_FINDING, Network
+from service.engine.rules import Facts, evaluate, findings_of
 
 PRIOR_FINDINGS = (AGE_FINDING, SEX_FINDING)
 # Three positive tests decide the top level of the cluster whatever the others would show (van der Wurff 2006, Laslett 2005).
@@ -39,7 +40,8 @@ class Evidence:
 
 def observe(case: Case, network: Network) -> Evidence:
     """What counts of a case. KeyError if an answer is to a finding that the tables do not have."""
-    answers, clusters = with_clusters(case.answers, network)
+    unqualified = saying_nothing(case, network.knowledge.qualifiers)
+    answers, clusters = with_clusters([one for one in case.answers if one.finding_id not in unqualified], network)
     by_finding = {answer.finding_id: answer for answer in answers}
     for finding_id in by_finding:
         network.findings[finding_id]
@@ -63,9 +65,21 @@ def observe(case: Case, network: Network) -> Evidence:
             Observation(answer, observable, level, network.start[observable.id] + level, observable.id in leaders)
             for answer, observable, level in found
         ),
-        tuple(silent),
+        (*silent, *(one.finding_id for one in case.answers if one.finding_id in unqualified)),
         clusters,
     )
+
+
+def saying_nothing(case: Case, qualifiers: Sequence[Qualifier]) -> set[str]:
+    """Findings whose answer does not count: "not better" after a trial known to be short. Of unknown length, it counts."""
+    facts = Facts.of(case)
+    return {
+        qualifier.finding_id
+        for qualifier in qualifiers
+        if facts.value(qualifier.finding_id) == qualifier.value
+        and evaluate(qualifier.needs, facts).state is not True
+        and any(finding_id in facts.answers for finding_id in findings_of(qualifier.needs))
+    }
 
 
 def leading(observables: Sequence[Observable], network: Network) -> set[str]:

@@ -287,6 +287,23 @@ class RedFlagRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Qualifier:
+    """When one answer says nothing: `value` of the finding does not count where what is known does not fulfil `needs`.
+
+    "Not better" after two visits is no failed trial; where nothing the rule asks for was answered, the answer counts.
+    `needs` is written as in `RedFlagRule.when`.
+    """
+
+    id: str
+    finding_id: str
+    value: str
+    needs: Mapping[str, object]
+    reason: str
+    claims: tuple[str, ...] = ()
+    source_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Referral:
     """A coded next step. `applies_to` names a pattern, a condition or a red flag (``pattern:spine``, ``condition:aaa``,
     ``red-flag:cauda_equina``); `service` and `specialty` are concepts of the terminology."""
@@ -391,6 +408,7 @@ class KnowledgeBase:
     constants: Mapping[str, Constant]
     controversies: Mapping[str, str] = field(default_factory=dict)  # finding id -> where sources differ
     plan_rules: tuple[PlanRule, ...] = ()
+    qualifiers: tuple[Qualifier, ...] = ()
     levels: tuple[LevelShare, ...] = ()
     level_rates: tuple[LevelRate, ...] = ()
     stages: tuple[StageRate, ...] = ()

@@ -6,7 +6,7 @@ answered is unknown, never absent. Written as in `RedFlagRule.when`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from service.engine.model import Answer, AnswerValue, Case, Test
@@ -85,3 +85,16 @@ def _combine(expression: Mapping[str, object], facts: Facts) -> Truth:
     if all(truth.state is not None for truth in truths):
         return Truth(not deciding, because)
     return Truth(None, missing=tuple(finding for truth in truths if truth.state is None for finding in truth.missing))
+
+
+def findings_of(expression: Mapping[str, object]) -> Iterator[str]:
+    """Ids of the findings a rule asks for."""
+    for part in (*_parts(expression, "all"), *_parts(expression, "any")):
+        yield from findings_of(part)
+    if "finding" in expression:
+        yield str(expression["finding"])
+
+
+def _parts(expression: Mapping[str, object], key: str) -> tuple[Mapping[str, object], ...]:
+    parts = expression.get(key, ())
+    return tuple(parts) if isinstance(parts, list | tuple) else ()

@@ -39,6 +39,7 @@ def ids_are_unique(tables: Tables) -> Iterator[Fault]:
         ("sources.csv", tables.sources, "id"), ("model.csv", tables.model, "id"), ("claims.csv", tables.claims, "claim_id"),
         ("controversies.csv", tables.controversies, "finding_id"), ("red_flags.json", tables.red_flags, "id"),
         ("plans.json", tables.plans, "id"), ("plan_rules.json", tables.plan_rules, "id"),
+        ("qualifiers.json", tables.qualifiers, "id"),
     )
     for name, rows, key in keyed:
         seen: set[str] = set()
@@ -136,6 +137,21 @@ def red_flags_point_at_known_things(tables: Tables) -> Iterator[Fault]:
         yield from _unknown("red_flags.json", row, "id", {"conditions": conditions, "claims": claims})
 
 
+def qualifiers_point_at_known_things(tables: Tables) -> Iterator[Fault]:
+    findings, claims, sources = {row["id"]: row for row in tables.findings}, ids(tables.claims, "claim_id"), ids(tables.sources)
+    for row in tables.qualifiers:
+        finding = findings.get(row["finding_id"])
+        if finding is None or row["value"] not in finding["choices"]:
+            yield fault("qualifiers.json", row["id"], "there is no such answer.", "value")
+        for finding_id, text in _used(row["needs"]):
+            held = findings.get(finding_id)
+            if held is None or not any(Test.parse(text).holds(answer) for answer in _probe(held, text)):
+                yield fault("qualifiers.json", row["id"], f"{finding_id} {text} is true of no answer.", "needs")
+        if row["source_id"] not in sources:
+            yield fault("qualifiers.json", row["id"], f"there is no source {row['source_id']!r}.", "source_id")
+        yield from _unknown("qualifiers.json", row, "id", {"claims": claims})
+
+
 def _used(expression: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Finding and statement of every leaf of a rule."""
     for part in (expression.get("all"), expression.get("any")):
@@ -195,6 +211,7 @@ def _unknown(table: str, row: Row, key: str, known: Mapping[str, Collection[str]
 RULES = (
     ids_are_unique, sources_exist, condition_priors_are_a_distribution, groups_have_known_members,
     findings_fit_their_answer_type, *EVIDENCE_RULES, constants_are_complete, red_flags_point_at_known_things,
+    qualifiers_point_at_known_things,
     referrals_cover_what_they_must, claims_are_carried, *LEVEL_RULES, *PLAN_RULES,
 )
 

@@ -26,6 +26,7 @@ from service.engine.model import (
     Likelihood,
     Observable,
     PlanRule,
+    Qualifier,
     RedFlagRule,
     Referral,
     StageRate,
@@ -144,6 +145,7 @@ def build_knowledge_base(tables: Tables, version: str) -> KnowledgeBase:
         level_rates=tuple(LevelRate(**row) for row in tables.level_findings),
         stages=tuple(StageRate(**{**row, "stage": int(row["stage"])}) for row in tables.stages),
         plan_rules=tuple(PlanRule(**row) for row in tables.plan_rules),
+        qualifiers=tuple(Qualifier(**row) for row in tables.qualifiers),
         clusters={row["id"]: row["parts"] for row in tables.findings if row["parts"]},
     )
 

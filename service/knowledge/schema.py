@@ -43,6 +43,7 @@ class Tables:
     level_findings: tuple[Row, ...]
     stages: tuple[Row, ...]
     plan_rules: tuple[Row, ...]
+    qualifiers: tuple[Row, ...]
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
@@ -207,6 +208,16 @@ class RedFlagSchema(TableSchema):
     source_id = Text()
 
 
+class QualifierSchema(TableSchema):
+    id = Text()
+    finding_id = Text()
+    value = Text()
+    needs = Expression()
+    reason = Text()
+    claims = Items()
+    source_id = Text()
+
+
 class ReferralSchema(TableSchema):
     id = Text()
     applies_to = Items(empty=False)
@@ -303,4 +314,5 @@ SCHEMAS: Mapping[str, type[TableSchema]] = {
     "level_findings.csv": LevelRateSchema,
     "stages.csv": StageRateSchema,
     "plan_rules.json": PlanRuleSchema,
+    "qualifiers.json": QualifierSchema,
 }

@@ -7,6 +7,7 @@ different ways, to stay hidden. It is slow and says what it does; nothing but te
 from __future__ import annotations
 
 import csv
+import json
 from dataclasses import dataclass
 from itertools import combinations
 from math import exp, fsum, inf, log
@@ -126,6 +127,8 @@ class PlainEngine:
         self.read_conditions()
         self.read_findings()
         self.read_observables()
+        qualifiers = directory / "qualifiers.json"  # the toy tables have none
+        self.qualifiers = json.loads(qualifiers.read_text(encoding="utf-8"))["qualifiers"] if qualifiers.is_file() else []
         self.rows = [row for row in read("likelihoods.csv", directory) if row["role"] == "input"]
         self.compile()
         self.list_hypotheses()
@@ -399,6 +402,9 @@ class PlainEngine:
     def observed(self, answers: dict[str, Value]) -> dict[str, int]:
         """The level of every observable that the answers speak of."""
         answers = dict(answers)
+        for rule in self.qualifiers:
+            if answers.get(rule["finding_id"]) == rule["value"] and self.too_short(rule["needs"]["any"], answers):
+                del answers[rule["finding_id"]]
         known = [answers[part] for part in SIJ_PARTS if part in answers]
         positive = sum(value is True for value in known)
         if len(known) == len(SIJ_PARTS) or positive >= 3:
@@ -415,6 +421,12 @@ class PlainEngine:
                     if level is not None:
                         levels[observable] = level
         return levels
+
+    def too_short(self, bounds: list[dict[str, str]], answers: dict[str, Value]) -> bool:
+        """Whether something was answered, and none of it reaches its bound (all bounds are written ``>=n``)."""
+        given = [(float(answers[bound["finding"]]), float(bound["is"].removeprefix(">="))) for bound in bounds
+                 if bound["finding"] in answers]
+        return bool(given) and all(value < least for value, least in given)
 
     def leaders(self, observed: dict[str, int]) -> set[str]:
         """Those observables that count in full: one for each dependency group."""

@@ -154,6 +154,14 @@ BREACHES = {
     "a red flag for an unknown condition": Breach(
         "red_flags_point_at_known_things",
         "red_flags.json", "id", "aaa", "red_flags.json row aaa column conditions", "no 'aorta'", {"conditions": ["aorta"]}),
+    "a qualifier of an answer there is not": Breach(
+        "qualifiers_point_at_known_things",
+        "qualifiers.json", "id", "hip_trial_too_short", "row hip_trial_too_short column value", "no such answer",
+        {"value": "worse"}),
+    "a qualifier that asks for nothing": Breach(
+        "qualifiers_point_at_known_things",
+        "qualifiers.json", "id", "spine_trial_too_short", "row spine_trial_too_short column needs", "true of no answer",
+        {"needs": {"finding": "visits_paid", "is": ">=4"}}),
     "a referral for nothing": Breach(
         "referrals_cover_what_they_must",
         "plans.json", "id", "rheumatologist", "row rheumatologist column applies_to", "no 'pattern:joint'",

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "assess": "Assess files from the command line.",
         "knowledge": "Check and show the knowledge tables.",
         "evaluate": "Measure the answers: published cases, clusters, shares; calibration; sensitivity.",
+        "model-card": "Show what the model is, what it is for and how good it is.",
         "bench": "Measure the service against plain yardsticks.",
         "settings": "Show every setting, its value and meaning.",
         "healthcheck": "Exit 0 if the local server is ready, else 1.",
@@ -49,7 +50,7 @@ class LazyGroup(click.Group):
         from service.settings import limit_blas_threads
 
         limit_blas_threads()  # here, because a command may load NumPy and help must not wait for this module
-        command: click.Command = importlib.import_module(f"service.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"service.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -23,6 +23,8 @@ from service.fhir.terminology import Terminology, load_terminology
 from service.knowledge.load import load_knowledge_base
 from service.languages import translated_vocabularies
 from service.mapping.questionnaire import build_questionnaire
+from service.model_card.card import load_card
+from service.model_card.resources import card_resources
 from service.resources import profiles_directory, tables_directory, terminology_directory
 from service.settings import CANONICAL_BASE, Settings, read_settings
 from service.web.errors import install_error_handlers
@@ -70,7 +72,12 @@ def build_service(settings: Settings) -> Service:
             check_form(parsed.resource, type_name)
         return assess_subject(parsed.resource, parts=parts, warnings=parsed.warnings, options=options).risk_assessment
 
-    definitions = Definitions([questionnaire, *_published(terminology), *_operation_definitions(settings.base_url)])
+    card = card_resources(
+        load_card(), base_url=settings.base_url, version=__version__, knowledge_version=knowledge.version
+    )
+    definitions = Definitions(
+        [questionnaire, *_published(terminology), *_operation_definitions(settings.base_url), *card]
+    )
     return Service(settings, parts, definitions, assess)
 
 

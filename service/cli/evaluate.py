@@ -69,22 +69,42 @@ def evaluation(url: str | None, console: Console) -> Figures:
         "date": utc_now().date().isoformat(),
         "version": __version__,
         "knowledge": parts.knowledge.version,
+        "tables": {
+            "conditions": len(parts.engine.network.hypotheses.conditions),
+            "findings": len(parts.knowledge.findings),
+            "sources": len(parts.knowledge.citations),
+        },
         "vignettes": vignette_figures(outcomes),
         **model_figures(parts.engine.network, engine_cases(parts), checks, steps=steps),
     }
 
 
 def write_evaluation(figures: Figures, folder: Path) -> list[Path]:
-    """The page, the plots and the figures as files below `folder`, and the few figures the model card shows."""
+    """The page, the plots and the figures below `folder`; beside a checkout's sources also the model card and its figures.
+
+    The date stays if nothing else has changed since it was written.
+    """
     from service.evaluation.page import page
     from service.evaluation.plots import write_plots
+    from service.model_card.card import card_figures, load_card
+    from service.model_card.page import card_page
 
-    plots = write_plots(figures, folder / "evaluation")
     data = folder / "evaluation" / "figures.json"
-    data.write_text(figures_text(figures), encoding="utf-8")
-    text = folder / "evaluation.md"
-    text.write_text(page(figures), encoding="utf-8")
-    return [text, data, *plots]
+    if data.is_file():
+        written = json.loads(data.read_text(encoding="utf-8"))
+        if {**written, "date": ""} == {**figures, "date": ""}:
+            figures = written
+    plots = write_plots(figures, folder / "evaluation")
+    texts = {data: figures_text(figures), folder / "evaluation.md": page(figures)}
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+    card_folder = folder.resolve().parent / "service" / "model_card"
+    if not card_folder.is_dir():
+        return [*texts, *plots]
+    card_data, card_text = card_folder / "figures.json", folder / "model-card.md"
+    card_data.write_text(figures_text(card_figures(figures, figures["tables"])), encoding="utf-8")
+    card_text.write_text(card_page(load_card(card_folder)), encoding="utf-8")
+    return [*texts, *plots, card_data, card_text]
 
 
 def figures_text(figures: Figures) -> str:

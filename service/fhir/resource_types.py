@@ -50,11 +50,14 @@ _BY_ADDRESS = (
     SearchParameter("_id", "token", "id", "The id of the resource; several are separated by commas."),
     SearchParameter("url", "uri", "url", "The canonical address, whole and without version; several are separated by commas."),
 )
+_BY_ID = _BY_ADDRESS[:1]
 _PUBLISHED: tuple[Interaction, ...] = ("read", "search-type")
 
 RESOURCE_TYPES: tuple[ResourceType, ...] = (
     ResourceType("CodeSystem", "The codes of our own that requests and answers use.", _PUBLISHED, _BY_ADDRESS),
     ResourceType("ConceptMap", "How SNOMED CT, LOINC and ICD codes correspond to our own.", _PUBLISHED, _BY_ADDRESS),
+    ResourceType("Device", "The software that answers, with its versions.", _PUBLISHED, _BY_ID),
+    ResourceType("DocumentReference", "The model card: what the model is, and how good it is.", _PUBLISHED, _BY_ID),
     ResourceType(
         "Observation",
         "Assessed on arrival, not stored.",

@@ -297,7 +297,7 @@ def test_an_unknown_id_is_404(client: FlaskClient) -> None:
 
 def test_every_published_resource_has_our_canonical_base(client: FlaskClient, settings: Any) -> None:
     for offered in RESOURCE_TYPES:
-        if "search-type" in offered.interactions:
+        if "url" in {parameter.name for parameter in offered.search_parameters}:
             for entry in client.get(f"/fhir/{offered.name}").get_json(force=True)["entry"]:
                 resource = entry["resource"]
                 assert resource["url"] == f"{settings.base_url}/{offered.name}/{resource['id']}"

@@ -27,10 +27,14 @@ def main() -> int:
     from service.settings import limit_blas_threads, settings_table
 
     limit_blas_threads()
+    from rich.console import Console
     from support import requirements
     from vignettes import write
 
+    from service.cli.evaluate import evaluation, write_evaluation
     from service.evaluation.vignettes import report
+    from service.model_card.card import load_card
+    from service.model_card.page import card_summary
 
     server = start_server()
     try:
@@ -42,7 +46,9 @@ def main() -> int:
             requirements.with_tests(requirements.PAGE.read_text(encoding="utf-8")), encoding="utf-8"
         )
         text = README.read_text(encoding="utf-8")
+        write_evaluation(evaluation(server.fhir, Console(stderr=True)), ROOT / "docs")
         text = with_section(text, "settings", settings_table())
+        text = with_section(text, "model-card", card_summary(load_card()))
         text = with_section(text, "vignettes", report(outcomes))
         text = with_section(text, "examples", example_table(lambda name: posted(server, name)))
         text, faults = with_fresh_answers(text, server)

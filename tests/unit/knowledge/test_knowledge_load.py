@@ -14,6 +14,7 @@ from service.knowledge.load import load_knowledge_base
 from service.knowledge.schema import Tables
 
 PUBLISHED_ROWS = 439
+SECOND_LOT = 700  # rows of the findings added last
 LAST_PUBLISHED = 444  # five numbers were given up before the table came here
 ADDED_FINDINGS = (
     "unable_to_bear_weight", "pain_intensity", "guarded_flexion", "short_stride", "sit_to_stand_pain", "sit_to_stand_quality",
@@ -54,6 +55,25 @@ def test_findings_that_the_claims_name_were_added_with_rates_and_assigned_rows(k
         assert {(one.source_kind, one.quality, one.confidence) for one in rows} == {("expert", "D", "low")}
         limit = 6.0 if finding_id == "unable_to_bear_weight" else 3.0
         assert all(one.lr_pos is not None and 1.0 / 3.0 < one.lr_pos.point <= limit for one in rows)
+
+
+def test_assigned_rows_of_the_second_lot_are_cautious(knowledge: KnowledgeBase) -> None:
+    """Between a half and three, but for what an image or the defining symptom itself shows; response and course below two."""
+    itself = {"fracture_imaging", "mass_imaging", "outer_thigh_sensory"}
+    course = {"symptom_duration", "onset_mode", "hip_treatment_response", "spine_treatment_response", "analgesic_response"}
+    second = [one for one in knowledge.likelihoods if int(one.row_id[1:]) >= SECOND_LOT]
+    assert {one.source_kind for one in second} == {"expert", "recalled", "seen"}
+    for one in (one for one in second if one.source_kind == "expert"):
+        assert one.lr_pos is not None and one.quality == "D"
+        most = 12.0 if one.finding_id in itself else 2.0 if one.finding_id in course else 3.0
+        assert 0.5 <= one.lr_pos.point <= most, one.row_id
+
+
+def test_findings_without_a_row_are_those_that_serve_others(knowledge: KnowledgeBase) -> None:
+    weighed = {one.finding_id for one in knowledge.likelihoods if one.role == "input"}
+    assert {finding.id for finding in knowledge.findings} - weighed == {
+        "treatment_visits", "treatment_weeks", "symptom_side", "anticoagulation",
+    }
 
 
 def test_suri_2010_no_pain_when_seated_keeps_its_printed_ratios(knowledge: KnowledgeBase) -> None:

@@ -90,7 +90,7 @@ class Engine:
             flags,
             patterns if informed else (),
             conditions if informed else (),
-            assessment.combined,
+            assessment.combined if informed else None,
             assessment.urgency,
         )
         return replace(assessment, plan=plan)

@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.engine.differential import Posterior
-from service.engine.evidence import PRIOR_FINDINGS
+from service.engine.evidence import PRIOR_FINDINGS, Observation
 from service.engine.hypotheses import COMBINATION, EMPTY, HIP_AND_SPINE, SINGLE, Array, class_masses
 from service.engine.model import Condition, Constant, Estimate, KnowledgeBase, Likelihood, Observable
 from service.engine.network import Network, Single
@@ -36,15 +35,58 @@ LEAST_MASS = 1e-300
 
 
 @dataclass(frozen=True)
-class Slopes:
-    """Slopes of log P(level | hypothesis) per standard deviation of each uncertain figure behind one observable.
+class BinarySlopes:
+    """Slopes behind a yes/no observable: of the log-odds of "present", per standard deviation of each uncertain figure.
 
-    `full` and `shared` are levels x figures x hypotheses, for an observable that counts in full and as shared. They feed
-    an interval and are the largest arrays of the process: single precision, and half of it for the smaller, shared ones.
+    `log_odds` is figures x hypotheses, `background` per figure (zero where it is not a background rate). From these the
+    slopes of both levels follow, in full and shared: a quarter of the memory, and these are the largest arrays of the
+    process. Single precision, because they only feed an interval.
+    """
+
+    log_odds: Single
+    background: Single
+
+    def of(self, observation: Observation, network: Network) -> Single:
+        """Slopes of the log probability of the observed level (figures x hypotheses)."""
+        rates = network.full if observation.leader else network.shared
+        first = observation.row - observation.level
+        # d log P(present) = P(absent) d log-odds, and d log P(absent) = -P(present) d log-odds.
+        factor = rates[first + 1] if observation.level == 0 else -rates[first]
+        if observation.leader:
+            return self.log_odds * factor
+        # P' is proportional to b^(1-k) P^k: what moves the background also moves a shared finding directly.
+        shrink = np.float32(network.knowledge.constant("dependence_shrink"))
+        slopes: Single = self.log_odds * (shrink * factor)
+        moved = np.flatnonzero(self.background)
+        slopes[moved] += (np.float32(1.0) - shrink) * self.background[moved, None] * factor
+        return slopes
+
+
+@dataclass(frozen=True)
+class LevelSlopes:
+    """Slopes of log P(level | hypothesis) of an observable with several levels, in full: levels x figures x hypotheses.
+
+    `background` is levels x figures: slopes of the log background rates.
     """
 
     full: Single
-    shared: NDArray[np.float16]
+    background: Single
+
+    def of(self, observation: Observation, network: Network) -> Single:
+        """Slopes of the log probability of the observed level (figures x hypotheses)."""
+        if observation.leader:
+            slopes: Single = self.full[observation.level]
+            return slopes
+        # P' is proportional to b^(1-k) P^k, normalised over the levels.
+        shrink = np.float32(network.knowledge.constant("dependence_shrink"))
+        first = observation.row - observation.level
+        share = network.shared[first : first + len(self.full)]
+        pulled = shrink * self.full + (np.float32(1.0) - shrink) * self.background[:, :, None]
+        shared: Single = pulled[observation.level] - np.einsum("lfh,lh->fh", pulled, share)
+        return shared
+
+
+Slopes = BinarySlopes | LevelSlopes
 
 
 @dataclass(frozen=True)
@@ -88,9 +130,8 @@ class Uncertainty:
             variance += np.square(self.prior_answers[answer] @ by_condition).sum(axis=0)
         single = contrast.astype(np.float32)
         blocks = [
-            (slopes.full if observation.leader else slopes.shared)[observation.level]
+            self.slopes(observation.observable).of(observation, self.network)
             for observation in posterior.evidence.observations
-            for slopes in (self.slopes(observation.observable),)
         ]
         if blocks:
             # One product of all rows: many products of a few rows each took three times as long.
@@ -269,18 +310,14 @@ def _observable_slopes(network: Network, observable: Observable) -> Slopes:
     probability = np.exp(network.log_full[first : first + len(observable.levels)])
     members = network.member_matrix
     if observable.binary:
-        present = _present_slopes(moves[:, 0], direct[:, 0], rates[0], observable.levels[0].background, members)
-        slopes = np.stack([present / probability[0], -present / probability[1]])
-    else:
-        levels_first, base = moves.transpose(1, 0, 2), direct.T[:, :, None]
-        log_slope = base + (levels_first - base) @ members.T
-        slopes = log_slope - np.einsum("lfh,lh->fh", log_slope, probability)
-    share = np.exp(network.log_shared[first : first + len(observable.levels)])
-    shrink = network.knowledge.constant("dependence_shrink")
-    # P' is proportional to b^(1-k) P^k: what moves the background also moves a shared finding directly.
-    pulled = shrink * slopes + (1.0 - shrink) * direct.T[:, :, None]
-    shared = pulled - np.einsum("lfh,lh->fh", pulled, share)
-    return Slopes(slopes.astype(np.float32), shared.astype(np.float16))
+        background = observable.levels[0].background
+        present = _present_slopes(moves[:, 0], direct[:, 0], rates[0], background, members)
+        log_odds = present / (probability[0] * probability[1])
+        return BinarySlopes(log_odds.astype(np.float32), (direct[:, 0] / (1.0 - background)).astype(np.float32))
+    levels_first, base = moves.transpose(1, 0, 2), direct.T[:, :, None]
+    log_slope = base + (levels_first - base) @ members.T
+    slopes = log_slope - np.einsum("lfh,lh->fh", log_slope, probability)
+    return LevelSlopes(slopes.astype(np.float32), direct.T.astype(np.float32))
 
 
 def _present_slopes(moves: Array, direct: Array, rates: Array, background: float, members: Array) -> Array:

@@ -127,7 +127,8 @@ def test_each_slope_is_the_derivative_of_the_log_odds():
     columns = MATRIX[:, [NAMES.index(name) for name in TARGETS]]
     inside = weights @ columns
     contrast = weights[:, None] * (columns / inside - (1 - columns) / (1 - inside))
-    slopes = UNCERTAINTY.slopes(NETWORK.by_finding["slr"][0]).full[0]  # background, then LR+ and LR- of L3
+    observed = next(one for one in result.evidence.observations if one.observable.id == "slr")
+    slopes = UNCERTAINTY.slopes(observed.observable).of(observed, NETWORK)  # background, then LR+ and LR- of L3
     analytic = (slopes[1] @ contrast) / ratio_spread(item, item.lr_pos, KNOWLEDGE)
     assert analytic == pytest.approx(numeric, rel=2e-3, abs=1e-5)
 

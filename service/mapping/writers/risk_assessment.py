@@ -279,9 +279,14 @@ def _next_examinations(assessment: Assessment, vocabulary: Vocabulary) -> list[E
 def _device(assessment: Assessment, context: WritingContext) -> Resource:
     """The software that made the assessment, by name and versions."""
     name = context.vocabulary.texts("device-name")
+    base = context.vocabulary.base_url
+    # By identifier, since an address would be read as one of the record system that keeps the answer.
+    card = {"type": "DocumentReference", "identifier": {"system": f"{base}/DocumentReference", "value": "model-card"}}
     return {
         "resourceType": "Device",
         "id": "device",
+        "extension": [part(context.vocabulary.structure("model-card"), "valueReference", card)],
+        "identifier": [{"system": f"{base}/Device", "value": "hipspine"}],
         "status": "active",
         "deviceName": [{"name": name, "type": "model-name"}],
         "type": context.vocabulary.performer(),

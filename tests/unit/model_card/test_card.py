@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -15,6 +16,7 @@ from service.fhir import r4
 from service.model_card.card import FOLDER, load_card
 from service.model_card.page import card_json, card_page, card_summary
 from service.model_card.resources import card_resources
+from service.settings import Settings
 
 # 45 CFR 170.315(b)(11)(iv)(B): how many attributes each numbered paragraph has. Written down from the rule, not the card.
 PREDICTIVE = {1: 4, 2: 4, 3: 2, 4: 4, 5: 2, 6: 4, 7: 5, 8: 4, 9: 2}
@@ -91,6 +93,22 @@ def test_the_server_offers_device_and_card(client: FlaskClient) -> None:
     )
     assert markdown == card_page(load_card())
     assert json.loads(plain) == card_json(load_card())
+
+
+def test_an_answer_names_the_device_and_the_card_that_the_server_offers(
+    client: FlaskClient, hip_case: dict[str, Any], settings: Settings
+) -> None:
+    answer = client.post(
+        "/fhir/$assess", data=json.dumps(hip_case), headers={"Content-Type": "application/fhir+json"}
+    ).get_json(force=True)
+    [device] = [one for one in answer["contained"] if one["resourceType"] == "Device"]
+    offered = client.get("/fhir/Device/hipspine").get_json(force=True)
+    assert device["identifier"] == offered["identifier"]
+    assert device["version"] == offered["version"]
+    [extension] = device["extension"]
+    assert extension["url"] == f"{settings.base_url}/StructureDefinition/model-card"
+    card = client.get("/fhir/DocumentReference/model-card").get_json(force=True)
+    assert [extension["valueReference"]["identifier"]] == card["identifier"]
 
 
 def test_the_summary_counts_what_is_known() -> None:

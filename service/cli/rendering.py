@@ -16,8 +16,10 @@ from rich.text import Text
 
 from service.assessment.run import Result
 from service.engine.model import Assessment, Contribution
+from service.mapping.writers.combined import combined_sentences
 from service.mapping.writers.evidence import strongest
 from service.mapping.writers.extensions import clean
+from service.mapping.writers.levels import level_sentences
 from service.mapping.writers.narrative import balance, screening_sentences
 from service.mapping.writers.percentages import decimals
 from service.mapping.writers.plan import plan_sentences
@@ -42,6 +44,8 @@ def render(result: Result, *, name: str, vocabulary: Vocabulary) -> RenderableTy
         *_conditions(written, vocabulary),
         *_evidence(result, vocabulary),
         *_screening(assessment, vocabulary),
+        *_told("levels-heading", level_sentences(assessment, vocabulary), vocabulary),
+        *_told("combined-heading", combined_sentences(assessment, vocabulary), vocabulary),
         *_next_step(assessment, vocabulary),
         *_plan(written, assessment, vocabulary),
         *_inputs(result, vocabulary),
@@ -57,6 +61,10 @@ def _subject(written: dict[str, Any]) -> str:
 
 def _heading(text: str) -> RenderableType:
     return Padding(Text(text, style="bold cyan"), (1, 0, 0, 0))
+
+
+def _told(heading: str, sentences: Sequence[str], vocabulary: Vocabulary) -> list[RenderableType]:
+    return [_heading(vocabulary.texts(heading)), _lines(sentences)] if sentences else []
 
 
 def _lines(lines: Sequence[str | Text], indent: int = 2) -> RenderableType:

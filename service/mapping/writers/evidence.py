@@ -56,9 +56,9 @@ def _contribution(one: Contribution, vocabulary: Vocabulary) -> Extension:
     return nested("contribution", *parts)
 
 
-def sources(explanations: Iterable[Explanation], vocabulary: Vocabulary) -> list[Extension]:
-    """One extension per source and kind of evidence of the rows the explanations name, first cited first."""
-    rows = dict.fromkeys(row for why in explanations for one in why.contributions for row in one.rows)
+def sources(explanations: Iterable[Explanation], vocabulary: Vocabulary, *, beside: Iterable[str] = ()) -> list[Extension]:
+    """One extension per source and kind of evidence of the rows the explanations name and those `beside`, first cited first."""
+    rows = dict.fromkeys([*(row for why in explanations for one in why.contributions for row in one.rows), *beside])
     by_source: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         by_source.setdefault(vocabulary.source_of_row(row), []).append(row)

@@ -9,8 +9,10 @@ from decimal import Decimal
 from html import escape
 
 from service.engine.model import AnswerValue, Assessment, Explanation, Prediction
+from service.mapping.writers.combined import combined_sentences
 from service.mapping.writers.evidence import strongest
 from service.mapping.writers.extensions import clean
+from service.mapping.writers.levels import level_sentences
 from service.mapping.writers.percentages import decimals, percentage
 from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.vocabulary import Vocabulary
@@ -58,6 +60,8 @@ def narrative(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> s
         *([_heading(texts("change-heading")), _items(story.change)] if story.change else []),
         *_screening(assessment, vocabulary),
         *_why(assessment, story, vocabulary),
+        *_told("levels-heading", level_sentences(assessment, vocabulary), vocabulary),
+        *_told("combined-heading", combined_sentences(assessment, vocabulary), vocabulary),
         *_next_step(assessment, vocabulary),
         *_plan(assessment, story, vocabulary),
         *_tables(story, vocabulary),
@@ -251,6 +255,10 @@ def _limits(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> lis
         f"<p><b>{_text(texts('intended-use'))}</b></p>",
         _paragraph(versions),
     ]
+
+
+def _told(heading: str, sentences: Sequence[str], vocabulary: Vocabulary) -> list[str]:
+    return [_heading(vocabulary.texts(heading)), _items(sentences)] if sentences else []
 
 
 def _list(items: Sequence[str]) -> str:

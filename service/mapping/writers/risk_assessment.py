@@ -20,7 +20,9 @@ from service.mapping.reading import Reading
 from service.mapping.writers import evidence, inputs, narrative
 from service.mapping.writers.care_plan import care_plan, imaging_proposals
 from service.mapping.writers.change import change_extension, change_sentences
+from service.mapping.writers.combined import combined_extensions, combined_rows
 from service.mapping.writers.extensions import clean, nested, part
+from service.mapping.writers.levels import level_extensions, level_rows
 from service.mapping.writers.narrative import Printed, Story
 from service.mapping.writers.percentages import decimals, interval, partition_percentages, percentage
 from service.mapping.writers.plan import plan_extensions
@@ -203,6 +205,8 @@ def _extensions(
         evidence.explanation(structure("spine-versus-hip"), assessment.spine_versus_hip, vocabulary),
         *_sources_differ(assessment, vocabulary),
         *_next_examinations(assessment, vocabulary),
+        *level_extensions(assessment, vocabulary),
+        *combined_extensions(assessment, vocabulary),
         *plan_extensions(assessment, context.assessed_at, vocabulary, whole=reading.options.care_plan),
         *inputs.input_extensions(assessment, reading, vocabulary),
         *evidence.sources(
@@ -211,6 +215,7 @@ def _extensions(
                 assessment.spine_versus_hip,
             ],
             vocabulary,
+            beside=[*level_rows(assessment, vocabulary), *combined_rows(assessment)],
         ),
         part(structure("engine-version"), "valueString", context.version),
         part(structure("knowledge-version"), "valueString", assessment.knowledge_version),

@@ -8,18 +8,25 @@ from functools import cached_property
 from typing import Any, get_args
 
 from service.engine.model import (
+    NO_LEVEL,
     PATTERNS,
     PLAN_KINDS,
+    SPINAL_LEVELS,
+    STAGES,
     URGENCY_ORDER,
     AnswerValue,
     Assessment,
     Finding,
     KnowledgeBase,
+    LevelRate,
+    LevelShare,
+    Likelihood,
     NextFinding,
     Prediction,
     RedFlagRule,
     Referral,
     Side,
+    StageRate,
     Undecided,
     UndecidedCode,
     Urgency,
@@ -224,7 +231,10 @@ class Vocabulary:
 
     @cached_property
     def _row_sources(self) -> Mapping[str, tuple[str, str]]:
-        return {row.row_id: (row.source_id, row.source_kind) for row in self.knowledge.likelihoods}
+        known = self.knowledge
+        tables: tuple[Sequence[Likelihood | LevelShare | LevelRate | StageRate], ...]
+        tables = (known.likelihoods, known.levels, known.level_rates, known.stages)
+        return {row.row_id: (row.source_id, row.source_kind) for rows in tables for row in rows}
 
     def source_of_row(self, row_id: str) -> tuple[str, str]:
         """Id of the source a table row names, and the kind of evidence it is there."""
@@ -257,6 +267,9 @@ def _require_codes(knowledge: KnowledgeBase, terminology: Terminology) -> None:
         ],
         "plan-item": [rule.id for rule in knowledge.plan_rules],
         "plan-kind": PLAN_KINDS,
+        "spinal-level": (*SPINAL_LEVELS, NO_LEVEL),
+        "combined-stage": [f"stage-{stage}" for stage in STAGES],
+        "combined-primary": ("spine", "hip", "undetermined"),
         "evidence-grade": sorted({rule.evidence for rule in knowledge.plan_rules}),
     }
     missing = [

@@ -14,7 +14,9 @@ from service.mapping.writers.texts import load_texts
 SERVICE = Path(__file__).resolve().parents[3] / "service"
 READERS = (*sorted((SERVICE / "mapping" / "writers").glob("*.py")), *sorted((SERVICE / "cli").glob("*.py")))
 # Keys put together from a prefix and a code.
-FAMILIES = ("undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-", "plan-kind-")
+FAMILIES = (
+    "undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-", "plan-kind-", "combined-primary-", "combined-stage-",
+)
 
 
 def test_every_sentence_is_used_somewhere() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from service.engine.differential import posterior, prior_answers, targets
+from service.engine.evidence import Observation
 from service.engine.model import Answer, Case, Estimate, KnowledgeBase, Level
 from service.engine.network import compile_network
 from service.engine.odds import expit, logit
@@ -131,6 +132,39 @@ def test_each_slope_is_the_derivative_of_the_log_odds():
     slopes = UNCERTAINTY.slopes(observed.observable).of(observed, NETWORK)  # background, then LR+ and LR- of L3
     analytic = (slopes[1] @ contrast) / ratio_spread(item, item.lr_pos, KNOWLEDGE)
     assert analytic == pytest.approx(numeric, rel=2e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("finding", ["slr", "rotation"])
+@pytest.mark.parametrize("leader", [True, False])
+def test_slopes_of_every_level_are_derivatives_of_the_network(finding: str, leader: bool):
+    """The row of the finding and its background, moved by a small step in the tables: full and shared, at every level."""
+    step = 1e-4
+    observable = NETWORK.by_finding[finding][0]
+    index, item = next((i, item) for i, item in enumerate(KNOWLEDGE.likelihoods) if item.finding_id == finding)
+    moved_row = replace(item, lr_pos=Estimate(item.lr_pos.point * math.exp(step)))
+    rows = (*KNOWLEDGE.likelihoods[:index], moved_row, *KNOWLEDGE.likelihoods[index + 1 :])
+    first = observable.levels[0].background * math.exp(step)
+    rates = [first, *(level.background for level in observable.levels[1:])]
+    levels = tuple(
+        replace(level, background=rate / sum(rates)) for level, rate in zip(observable.levels, rates, strict=True)
+    )
+    observables = tuple(replace(one, levels=levels) if one is observable else one for one in KNOWLEDGE.observables)
+    spreads = {
+        len(background_spreads(observable)): ratio_spread(item, item.lr_pos, KNOWLEDGE),  # the first figure of the row
+        0: background_spreads(observable)[0],
+    }
+    changed = {
+        len(background_spreads(observable)): compile_network(replace(KNOWLEDGE, likelihoods=rows)),
+        0: compile_network(replace(KNOWLEDGE, observables=observables)),
+    }
+    for figure, network in changed.items():
+        for level in range(len(observable.levels)):
+            row_index = NETWORK.start[observable.id] + level
+            before, after = ((one.log_full if leader else one.log_shared)[row_index] for one in (NETWORK, network))
+            answer = Answer(finding, observable.levels[level].when.example())
+            observed = Observation(answer, observable, level, row_index, leader)
+            found = UNCERTAINTY.slopes(observable).of(observed, NETWORK)[figure] / spreads[figure]
+            assert found == pytest.approx((after - before) / step, rel=3e-3, abs=3e-4)
 
 
 def test_an_answer_without_rows_adds_no_width():

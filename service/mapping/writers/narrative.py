@@ -18,6 +18,7 @@ from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.vocabulary import Vocabulary
 
 LISTED = 5  # findings listed on each side of the explanation
+REMARKS_LANGUAGE = "en"  # in which the readers of submissions word what they ignore or warn of
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +239,20 @@ def _inputs(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> lis
     if assessment.without_effect:
         labels = [vocabulary.label(finding_id) for finding_id in assessment.without_effect]
         parts.append(_paragraph(texts("inputs-without-effect", findings=_list(labels))))
+    return parts + [_paragraph(sentence) for sentence in _remarks(story, vocabulary)]
+
+
+def _remarks(story: Story, vocabulary: Vocabulary) -> list[str]:
+    """What the readers left out or warn of. They word it in one language: in another, a sentence tells how many there are."""
+    texts, told = vocabulary.texts, vocabulary.texts.language == REMARKS_LANGUAGE
+    sentences = []
     if story.ignored:
-        parts.append(_paragraph(texts("inputs-ignored", items=_list(story.ignored))))
+        count, items = len(story.ignored), _list(story.ignored)
+        sentences.append(texts("inputs-ignored", items=items) if told else texts("inputs-ignored-count", count=count))
     if story.warnings:
-        parts.append(_paragraph(texts("warnings", items=" ".join(story.warnings))))
-    return parts
+        count, items = len(story.warnings), " ".join(story.warnings)
+        sentences.append(texts("warnings", items=items) if told else texts("warnings-count", count=count))
+    return sentences
 
 
 def _limits(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> list[str]:

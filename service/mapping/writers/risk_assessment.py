@@ -337,7 +337,7 @@ def _story(
         subject=subject.get("display")
         or subject.get("reference")
         or (subject.get("identifier") or {}).get("value")
-        or "the patient",
+        or context.vocabulary.texts("subject-unnamed"),
         when=when,
         patterns=patterns,
         conditions=conditions,

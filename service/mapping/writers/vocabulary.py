@@ -145,6 +145,8 @@ class Vocabulary:
 
     def called(self, system_id: str, code: str) -> str:
         """What one of our own codes is called in this language; codings keep the display of the code system."""
+        if system_id == "finding" and code in self.findings:
+            return self.findings[code].label
         if system_id == "condition" and code in self._conditions:
             return self._conditions[code]
         if system_id == "red-flag" and code in self._rules:

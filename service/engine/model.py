@@ -508,7 +508,10 @@ class RedFlag:
 
 @dataclass(frozen=True, slots=True)
 class RedFlagScreen:
-    """All rules, each in one of three states. `clear` only if every one was answered and false."""
+    """All rules, each in one of three states; those on what nobody did and nobody owed are left out.
+
+    `clear` only if every one that is owed was answered and false.
+    """
 
     raised: tuple[RedFlag, ...]
     absent: tuple[RedFlagRule, ...]

@@ -10,7 +10,10 @@ from service.engine.rules import Facts, evaluate
 
 
 def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
-    """All rules, sorted into raised (most urgent first), absent and not screened."""
+    """All rules, sorted into raised (most urgent first), absent and not screened.
+
+    A rule on images or tests that nobody did is none of the three: they are not owed, and not done is not absent.
+    """
     facts = Facts.of(case)
     raised: list[RedFlag] = []
     absent: list[RedFlagRule] = []
@@ -20,11 +23,11 @@ def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
         truth = evaluate(rule.when, facts)
         if truth.state is True:
             raised.append(RedFlag(rule, _urgency(rule), truth.because))
-        elif truth.state is False:
-            absent.append(rule)
-        else:
+        elif truth.state is None:
             open_rules.append(rule)
             missing[rule.id] = tuple(dict.fromkeys(truth.missing))
+        elif truth.answered:
+            absent.append(rule)
     raised.sort(key=lambda flag: URGENCY_ORDER.index(flag.urgency))
     return RedFlagScreen(tuple(raised), tuple(absent), tuple(open_rules), missing)
 

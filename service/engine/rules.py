@@ -15,11 +15,15 @@ from service.engine.network import AGE_FINDING, SEX_FINDING
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """State of one rule; the findings that made it true, and those whose answer is missing."""
+    """State of one rule; the findings that made it true, and those whose answer is missing.
+
+    `answered` is False where it is false only because something that is not owed was not done.
+    """
 
     state: bool | None
     because: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def evaluate(expression: Mapping[str, object], facts: Facts) -> Truth:
     answer = facts.answers.get(finding_id)
     if answer is None:
         # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
-        return Truth(False) if expression.get("if_done") else Truth(None, missing=(finding_id,))
+        return Truth(False, answered=False) if expression.get("if_done") else Truth(None, missing=(finding_id,))
     holds = Test.parse(str(expression["is"])).decides(answer.value, answer.comparator)
     if holds is None:  # only a bound is known, and the threshold lies inside what it allows
         return Truth(None, missing=(finding_id,))
@@ -80,10 +84,11 @@ def _combine(expression: Mapping[str, object], facts: Facts) -> Truth:
         raise TypeError("a rule needs a list under 'all' or 'any'")
     truths = [evaluate(part, facts) for part in parts]
     because = tuple(dict.fromkeys(finding for truth in truths if truth.state for finding in truth.because))
+    answered = any(truth.answered for truth in truths if truth.state is False)
     if any(truth.state is deciding for truth in truths):
-        return Truth(deciding, because if deciding else ())
+        return Truth(True, because) if deciding else Truth(False, answered=answered)
     if all(truth.state is not None for truth in truths):
-        return Truth(not deciding, because)
+        return Truth(False, answered=answered) if deciding else Truth(True, because)
     return Truth(None, missing=tuple(finding for truth in truths if truth.state is None for finding in truth.missing))
 
 

@@ -156,7 +156,7 @@ def test_K28_partial_relief_from_either_treatment_speaks_weakly_for_both_sources
         assert not [target for asked, target in rows if asked == finding], "it qualifies other answers"
 
 
-def test_H01_strain_of_the_hip_muscles_is_a_condition_of_its_own(knowledge: KnowledgeBase) -> None:
+def test_claim_H01_strain_of_the_hip_muscles_is_a_condition_of_its_own(knowledge: KnowledgeBase) -> None:
     network = compile_network(knowledge)
     strain = next(condition for condition in network.hypotheses.conditions if condition.id == "hip_muscle_strain")
     assert (strain.region, strain.urgency) == ("hip", "routine")

@@ -82,6 +82,15 @@ def test_images_and_tests_that_were_not_done_are_not_owed(knowledge: KnowledgeBa
     assert {"systemically_unwell", "bleeding_suspected"} <= open_rules
 
 
+def test_an_image_nobody_took_is_neither_owed_nor_called_absent(knowledge: KnowledgeBase) -> None:
+    rules = {"mass_imaging", "fracture_imaging", "hip_fracture_imaging", "inflammatory_markers", "cord_compression"}
+    assert not rules & {rule.id for rule in screened(knowledge, {"fever": False}).absent}
+    nothing: Findings = {"mass_imaging": False, "inflammatory_markers": False, "umn_signs": False}
+    nothing["fracture_imaging"] = "none seen"
+    seen = screened(knowledge, nothing)
+    assert rules <= {rule.id for rule in seen.absent}
+
+
 def test_a_cord_sign_asks_for_the_whole_spine(knowledge: KnowledgeBase) -> None:
     asked = {referral.service for referral in knowledge.referrals if "red-flag:cord_compression" in referral.applies_to}
     assert "mri-whole-spine" in asked and "mri-lumbar-spine" not in asked

@@ -103,7 +103,7 @@ def test_where_the_literature_is_thinner_than_the_claim_the_item_says_so(claim: 
     assert any(rule.thinner for rule in knowledge.plan_rules if claim in rule.claims)
 
 
-def test_H23_the_trial_of_pain_reprocessing_is_cited_with_its_figure(knowledge: KnowledgeBase) -> None:
+def test_claim_H23_the_trial_of_pain_reprocessing_is_cited_with_its_figure(knowledge: KnowledgeBase) -> None:
     rule = next(rule for rule in knowledge.plan_rules if rule.id == "pain-reprocessing")
     assert "66 %" in rule.text
     assert knowledge.citations[rule.source_id].doi == "10.1001/jamapsychiatry.2021.2669"
@@ -193,7 +193,7 @@ def test_exercise_is_withheld_where_load_may_harm_and_not_for_a_mere_risk(knowle
         assert ("hip-oa-programme" in given(items)) == (not held), rule.id
 
 
-def test_H28_gentle_movement_is_withheld_under_an_emergency_red_flag_and_never_else(
+def test_claim_H28_gentle_movement_is_withheld_under_an_emergency_red_flag_and_never_else(
     knowledge: KnowledgeBase, plan: Plan
 ) -> None:
     for rule in knowledge.red_flags:
@@ -335,7 +335,7 @@ def test_K35_a_normal_hip_mri_sends_to_the_lumbar_spine_and_a_normal_film_does_n
     assert "lumbar-imaging-after-normal-hip-mri" not in given(plan("hip", answers={"hip_imaging_normal": "radiograph normal"}))
 
 
-def test_H11_where_no_structure_is_found_the_plan_aims_at_relief(plan: Plan) -> None:
+def test_claim_H11_where_no_structure_is_found_the_plan_aims_at_relief(plan: Plan) -> None:
     items = plan("none-identified")
     assert items[1].rule.id == "relief-without-a-structure"
     assert {"pain-reprocessing", "massage", "mindfulness"} & given(items)

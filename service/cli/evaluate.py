@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -27,11 +28,13 @@ def command(url: str | None, folder: Path | None, as_json: bool) -> None:
     """Measure the answers: published cases over HTTP, published clusters and shares, simulated patients, sensitivity.
 
     \b
-    Takes about half a minute. Plots need the extra: pip install 'hipspine[evaluate]'
+    Takes about a quarter of a minute. Writing needs the extra: pip install 'hipspine[evaluate]'
     Examples:
       python -m service evaluate
       python -m service evaluate --write docs
     """
+    if folder and importlib.util.find_spec("matplotlib") is None:
+        raise click.ClickException("the plots need matplotlib: pip install 'hipspine[evaluate]'")
     figures = evaluation(url, Console(stderr=True))
     if folder:
         for path in write_evaluation(figures, folder):

@@ -128,9 +128,8 @@ def _slopes_of(
         slopes = uncertainty.prior_answers[answer] @ network.hypotheses.membership.T
         yield observable_numbers(network, by_finding[answer[0]]), slopes
     for observation in result.evidence.observations:
-        found = uncertainty.slopes(observation.observable)
-        level = (found.full if observation.leader else found.shared)[observation.level]
-        yield observable_numbers(network, observation.observable), level.astype(np.float64)
+        slopes = uncertainty.slopes(observation.observable).of(observation, network).astype(np.float64)
+        yield observable_numbers(network, observation.observable), slopes
 
 
 def prior_numbers(network: Network) -> list[AssignedNumber | None]:

@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from click.testing import CliRunner
 from support.readme import README, section
 from support.servers import LiveServer
 
 from service.app import Service
+from service.cli.evaluate import command
 from service.evaluation.cases import engine_cases
-from service.evaluation.door import door
+from service.evaluation.door import door, own_server
 from service.evaluation.figures import PATIENTS, all_bars, model_figures, vignette_figures
 from service.evaluation.page import page
+from service.evaluation.plots import PLOTS
 from service.evaluation.vignettes import evaluate
 from service.model_card.card import FOLDER, card_figures, load_card
 from service.model_card.page import card_page, card_summary
@@ -90,6 +94,28 @@ def test_simulated_patients_give_the_figures_printed(found: Figures, printed: Fi
 
 def test_the_figures_are_of_the_tables_as_they_are(service: Service, printed: Figures) -> None:
     assert printed["knowledge"] == service.parts.knowledge.version
+
+
+def test_one_command_writes_page_plots_and_figures(live_server: LiveServer, printed: Figures, tmp_path: Path) -> None:
+    (tmp_path / "evaluation").mkdir()
+    earlier = {**printed, "date": "2020-02-02"}
+    (tmp_path / "evaluation" / "figures.json").write_text(json.dumps(earlier), encoding="utf-8")
+    done = CliRunner().invoke(command, ["--url", live_server.fhir, "--write", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "MISSED" in done.output or "met" in done.output
+    written = json.loads((tmp_path / "evaluation" / "figures.json").read_text(encoding="utf-8"))
+    assert (written["date"] == "2020-02-02") == ({**written, "date": ""} == {**printed, "date": ""})
+    assert (tmp_path / "evaluation.md").read_text(encoding="utf-8") == page(written)
+    assert sorted(path.name for path in (tmp_path / "evaluation").iterdir()) == sorted(
+        ["figures.json", *(f"{name}.svg" for name in PLOTS)]
+    )
+
+
+def test_without_an_address_a_server_of_our_own_is_started_and_stopped() -> None:
+    with own_server() as base:
+        assert requests.get(f"{base}/metadata", timeout=30).status_code == 200
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"{base}/metadata", timeout=5)
 
 
 def test_the_page_is_made_of_the_figures(printed: Figures) -> None:

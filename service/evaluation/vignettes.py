@@ -190,7 +190,7 @@ def read_outcome(case: PublishedCase, assessment: Resource) -> Outcome:
     conditions = {code: float(item["probabilityDecimal"]) for code, item in _predictions(assessment, "condition")}
     pattern = max(percents, key=lambda code: percents[code])
     requests = [item for item in assessment.get("contained", []) if item["resourceType"] == "ServiceRequest"]
-    urgencies = [PRIORITY_URGENCY[request["priority"]] for request in requests]
+    urgencies = [_urgency(request) for request in requests]
     return Outcome(
         case=case,
         pattern=pattern,
@@ -209,6 +209,15 @@ def _predictions(assessment: Resource, system: str) -> Iterator[tuple[str, Resou
         for coding in prediction["outcome"]["coding"]:
             if coding["system"].endswith(f"/CodeSystem/{system}"):
                 yield coding["code"], prediction
+
+
+def _urgency(request: Resource) -> str:
+    """Of a proposal: its own word where it has one, since "soon" has no priority of its own in FHIR."""
+    for item in request.get("extension", []):
+        if item["url"].endswith("/StructureDefinition/urgency"):
+            code: str = item["valueCoding"]["code"]
+            return code
+    return PRIORITY_URGENCY[request["priority"]]
 
 
 def _red_flags(assessment: Resource) -> Iterator[str]:

@@ -3,7 +3,9 @@
 Each condition that can involve a level has one, or none: P(level | condition, answers) is its share times how likely the
 answers are at that level, normalised. The probability of the conditions themselves stays as the posterior has it, so nothing
 counts twice, and whatever explains the answers without the spine (a nerve of the thigh, a hip) leaves its mass to ``none``.
-Within a set of conditions their levels are independent; so several levels may be involved, and the figures need not sum to 1.
+Where a condition has company, a positive answer tells its level only as far as the others leave it unexplained: groin pain
+beside an arthritic hip says little about the level of a stenosis. Within a set of conditions their levels are independent; so
+several levels may be involved, and the figures need not sum to 1.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ OUTCOMES = (*SPINAL_LEVELS, NO_LEVEL)
 PARTS = ("root", "segment")
 REASONS = 4  # answers named per level
 NOTICEABLE_LOG_ODDS = 0.05  # wording only: a smaller change of the odds is not worth a reader's time
+LEAST_SINGLE = np.float32(1e-30)
 LEAST = 1e-300  # keeps the logarithm of a share of 0 finite; its product with any mass is still 0
 
 
@@ -43,19 +46,23 @@ class LevelModel:
     """What locating needs, compiled once.
 
     Hypotheses that hold the same conditions with a level are one subset. `order` sorts the hypotheses by subset, `starts` are
-    the first places of each; `subsets` is subsets x conditions with a level. `log_share` is conditions x outcomes.
-    `log_full` and `log_shared` are signs x (present, absent) x conditions x outcomes: the log ratio to the background in
-    full, and as counted beside a nearer sign of the group. `inverse` is 1 / P(answer | hypothesis) of the network, (shared,
-    full) x signs x (present, absent) x hypotheses in `order`, single precision: for reasons only.
+    the first places of each; `subsets` is subsets x conditions with a level, `members` hypotheses in `order` x the same.
+    `log_share` is conditions x outcomes. `rates` is P(present | level), (beside a nearer sign of the group, in full) x signs x
+    conditions x outcomes; `background` is P(present) without any condition. `absent` is P(absent | hypothesis), signs x
+    hypotheses in `order`, and `own_absent` what a condition alone does to it, signs x conditions. `inverse` is
+    1 / P(answer | hypothesis), (shared, full) x signs x (present, absent) x hypotheses in `order`: for reasons only.
     """
 
     signs: Mapping[str, LevelSign]
     order: NDArray[np.intp]
     starts: NDArray[np.intp]
     subsets: Array
+    members: NDArray[np.float32]
     log_share: Array
-    log_full: Array
-    log_shared: Array
+    rates: Array
+    background: Array
+    absent: NDArray[np.float32]
+    own_absent: Array
     inverse: NDArray[np.float32]
 
     def locate(self, result: Posterior, weights: Array) -> tuple[LevelProbability, ...]:
@@ -65,15 +72,13 @@ class LevelModel:
         leaders = leading_signs(signs)
         rows = [sign.index for sign in signs]
         states = [one.level for one in told]
-        ratios = np.where(
-            np.array([sign.finding_id in leaders for sign in signs], dtype=bool)[:, None, None],
-            self.log_full[rows, states],
-            self.log_shared[rows, states],
-        )
-        # First everything, then everything but one answer: what each answer does to each level.
+        sorted_weights = weights[self.order]
+        rates = self.rates[[int(sign.finding_id in leaders) for sign in signs], rows]
+        ratios = self._log_ratios(rates, rows, states, self._left_to_explain(sorted_weights, rows, states))
         total = self.log_share + ratios.sum(axis=0)
+        # First everything, then everything but one answer: what each answer does to each level.
         within = _normalised(np.concatenate([total[None], total - ratios]))
-        masses = self._subset_masses(weights, told, rows, states)
+        masses = self._subset_masses(sorted_weights, told, rows, states)
         found = self._probabilities(masses, within)
         change = (_log_odds(found[:1]) - _log_odds(found[1:])).T.tolist()
         return tuple(
@@ -81,19 +86,31 @@ class LevelModel:
             for column, outcome in enumerate(OUTCOMES)
         )
 
-    def within(self, answers: Mapping[str, bool]) -> Array:
-        """P(level | condition, answers), conditions x outcomes: the answers to signs by finding id."""
-        signs = [self.signs[finding_id] for finding_id in answers]
-        leaders = leading_signs(signs)
-        total = self.log_share.copy()
-        for sign in signs:
-            table = self.log_full if sign.finding_id in leaders else self.log_shared
-            total += table[sign.index, 0 if answers[sign.finding_id] else 1]
-        return _normalised(total[None])[0]
+    def _left_to_explain(self, sorted_weights: Array, rows: list[int], states: list[int]) -> Array:
+        """Per answer and condition, the part of a positive answer that the company of the condition leaves to it, 0..1.
 
-    def _subset_masses(self, weights: Array, told: list[Observation], rows: list[int], states: list[int]) -> Array:
+        P(absent) of all the others relative to that of none, in the mean over the hypotheses that hold the condition.
+        """
+        left = np.ones((len(rows), len(self.log_share)))
+        positive = [index for index, state in enumerate(states) if state == 0]
+        if positive:
+            chosen = [rows[index] for index in positive]
+            masses = self.members * sorted_weights.astype(np.float32)[:, None]
+            mean = self.absent[chosen] @ (masses / np.maximum(masses.sum(axis=0), LEAST_SINGLE))
+            left[positive] = np.minimum(mean / self.own_absent[chosen], 1.0)
+        return left
+
+    def _log_ratios(self, rates: Array, rows: list[int], states: list[int], left: Array) -> Array:
+        """Log ratio of each answer at each level to the background: answers x conditions x outcomes."""
+        background = self.background[rows][:, None, None]
+        left = left[:, :, None]
+        present = (1.0 - (1.0 - rates) * left) / (1.0 - (1.0 - background) * left)
+        absent = (1.0 - rates) / (1.0 - background)
+        found: Array = np.log(np.where(np.array(states)[:, None, None] == 0, present, absent))
+        return found
+
+    def _subset_masses(self, sorted_weights: Array, told: list[Observation], rows: list[int], states: list[int]) -> Array:
         """Posterior mass of every subset with all answers, then with all but each of `told` (one row each)."""
-        sorted_weights = weights[self.order]
         leader = [int(one.leader) for one in told]
         without = self.inverse[leader, rows, states] * sorted_weights.astype(np.float32)
         masses = np.concatenate(
@@ -133,19 +150,18 @@ def compile_levels(network: Network) -> LevelModel | None:
     of_condition = [PARTS.index(parts[hypotheses.conditions[column].id]) for column in columns]
     shrink = knowledge.constant("dependence_shrink") if by_finding else 1.0
     signs: dict[str, LevelSign] = {}
-    full, shared = [], []
+    rates_of = np.zeros((2, len(by_finding), len(columns), len(OUTCOMES)))
     for index, (finding_id, rates) in enumerate(by_finding.items()):
         present = weighted_rates(rates, background[finding_id], knowledge)
-        nearer = weighted_rates(rates, background[finding_id], knowledge, shrink=shrink)
-        full.append(_log_ratios(present, background[finding_id])[:, of_condition])
-        shared.append(_log_ratios(nearer, background[finding_id])[:, of_condition])
+        rates_of[1, index] = present[of_condition]
+        rates_of[0, index] = weighted_rates(rates, background[finding_id], knowledge, shrink=shrink)[of_condition]
         rows_of: dict[str, tuple[str, ...]] = {}
         for rate in rates:
             rows_of[rate.level] = (*rows_of.get(rate.level, ()), rate.row_id)
         bits = max(separation_bits(np.array([row, 1.0 - row])) for row in present)
         signs[finding_id] = LevelSign(index, finding_id, rates[0].group, bits, rows_of)
+    backgrounds = np.array([background[name] for name in by_finding])
     rows = np.array([[network.start[name], network.start[name] + 1] for name in by_finding], dtype=np.intp).reshape(-1, 2)
-    empty = np.zeros((0, 2, len(columns), len(OUTCOMES)))
     with np.errstate(divide="ignore"):  # a level a condition cannot have stays at minus infinity
         log_share = np.log(shares)
     return LevelModel(
@@ -153,9 +169,12 @@ def compile_levels(network: Network) -> LevelModel | None:
         order=order,
         starts=starts,
         subsets=subsets,
+        members=hypotheses.membership[order][:, columns].astype(np.float32),
         log_share=log_share,
-        log_full=np.array(full) if full else empty,
-        log_shared=np.array(shared) if shared else empty,
+        rates=rates_of,
+        background=backgrounds,
+        absent=np.exp(network.log_full[rows[:, 1]][:, order]).astype(np.float32),
+        own_absent=1.0 - np.maximum(network.level_rates[rows[:, 0]][:, columns], backgrounds[:, None]),
         inverse=np.exp(-np.array([network.log_shared[rows], network.log_full[rows]])[..., order]).astype(np.float32),
     )
 
@@ -184,11 +203,6 @@ def leading_signs(signs: list[LevelSign]) -> set[str]:
         if holder is None or sign.bits > holder.bits:
             best[sign.group] = sign
     return {sign.finding_id for sign in best.values()}
-
-
-def _log_ratios(present: Array, background: float) -> Array:
-    """Log ratio to the background of present and absent: 2 x parts x outcomes."""
-    return np.array([np.log(present / background), np.log((1.0 - present) / (1.0 - background))])
 
 
 def _normalised(log_weight: Array) -> Array:

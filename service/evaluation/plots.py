@@ -162,7 +162,7 @@ def draw_sensitivity(figures: Figures) -> Figure:
         flips = _flips(item["flips"])
         axes.text(percent + 0.05, place, flips, va="center", fontsize=7.5)
     axes.set_yticks(range(len(largest)), [_wrapped(item["name"]) for item in largest])
-    axes.set_xlim(0, 1.3 * max(100.0 * item["total_variation"] for item in largest))
+    axes.set_xlim(0, 1.5 * max(100.0 * item["total_variation"] for item in largest))
     axes.set_xlabel("percentage points moved by one standard deviation, mean of all cases")
     return figure
 

@@ -33,7 +33,7 @@ class Texts:
 def load_texts(language: str) -> Texts:
     """The texts of a language; FileNotFoundError if there is no file for it, KnowledgeBaseError if it is not complete."""
     templates = _read(language)
-    faults = list(_differences(templates, _read(REFERENCE), f"texts/{language}.json"))
+    faults = list(differences(templates, _read(REFERENCE), f"texts/{language}.json"))
     if faults:
         raise KnowledgeBaseError(faults)
     return Texts(templates["language"], templates)
@@ -50,7 +50,7 @@ def _read(language: str) -> dict[str, str]:
     return templates
 
 
-def _differences(templates: Mapping[str, str], reference: Mapping[str, str], name: str) -> Iterator[Fault]:
+def differences(templates: Mapping[str, str], reference: Mapping[str, str], name: str) -> Iterator[Fault]:
     """What a file of sentences lacks or has too much of; found at the start, not in a request."""
     for key in sorted(reference.keys() - templates.keys()):
         yield Fault("required", "A sentence is missing.", f"{name} {key}")

@@ -32,7 +32,7 @@ def assess_view(assess: Assess, type_name: str | None, languages: Sequence[str])
     """
 
     def view() -> Response:
-        wanted = request.accept_languages.best_match(languages) or languages[0]
+        wanted = language_for(list(request.accept_languages), languages)
         options = replace(read_options(request.args.to_dict(flat=False)), language=wanted)
         response = resource_response(assess(request.get_data(cache=False), type_name, options))
         response.content_language.add(wanted)
@@ -40,6 +40,22 @@ def assess_view(assess: Assess, type_name: str | None, languages: Sequence[str])
         return response
 
     return view
+
+
+def language_for(accepted: Sequence[tuple[str, float]], languages: Sequence[str]) -> str:
+    """The language to answer in: of the tags, best first with their quality, the first one we have, shortened if need be.
+
+    Lookup of RFC 4647, section 3.4. Werkzeug's own match prefers any exact tag to a shortened one: `de-AT, en;q=0.4` is German.
+    """
+    refused = {tag.lower() for tag, quality in accepted if not quality}
+    for tag, quality in accepted:
+        if tag == "*" and quality:
+            return next((language for language in languages if language not in refused), languages[0])
+        subtags = tag.lower().split("-")
+        ours = [shorter for end in range(len(subtags), 0, -1) if (shorter := "-".join(subtags[:end])) in languages]
+        if ours and quality:
+            return ours[0]
+    return languages[0]
 
 
 def read_options(query: dict[str, list[str]]) -> AssessOptions:

@@ -1,18 +1,23 @@
 """The languages an answer can be worded in: one file of sentences and one catalogue of words each.
 
 A language is data: `service/mapping/writers/texts/<language>.json` and `service/knowledge/translations/<language>.json`.
-`python -m service knowledge --untranslated <language>` lists what a catalogue still lacks.
+`python -m service knowledge --untranslated <language>` lists what a catalogue still lacks or has from an older English text;
+`--reviewed <language>` notes that it is up to date.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 from service.engine.model import KnowledgeBase
 from service.fhir.terminology import Terminology
-from service.knowledge.translation import load_catalogue, translate
-from service.mapping.writers.texts import load_texts
+from service.knowledge.reviews import outdated
+from service.knowledge.translation import load_catalogue, needed, source_text, translate
+from service.mapping.writers.texts import REFERENCE, load_texts, texts_directory
 from service.mapping.writers.vocabulary import Vocabulary
 from service.mapping.writers.words import Words
 from service.resources import tables_directory
@@ -20,11 +25,12 @@ from service.resources import tables_directory
 DEFAULT = "en"
 # Our own code systems whose displays appear in sentences and are not labels of the tables.
 SPOKEN_SYSTEMS = ("source-pattern",)
+SENTENCES = "texts"  # stands before the key of a sentence where the texts of the tables have their section
 
 
 def translated_vocabularies(knowledge: KnowledgeBase, terminology: Terminology) -> Mapping[str, Callable[[], Vocabulary]]:
     """Per further language, how to get its vocabulary; loaded and checked against the tables at the first use."""
-    files = sorted((tables_directory().parent / "translations").glob("*.json"))
+    files = sorted(translations_directory().glob("*.json"))
     return {file.stem: _loader(file.stem, knowledge, terminology) for file in files}
 
 
@@ -37,11 +43,53 @@ def spoken_displays(terminology: Terminology) -> dict[str, dict[str, str]]:
     return found
 
 
+def translations_directory() -> Path:
+    return tables_directory().parent / "translations"
+
+
+def reviews_file(language: str) -> Path:
+    """Where it is kept which English texts the translations of a language were made from."""
+    return translations_directory() / f"{language}.reviewed.csv"
+
+
+def english_texts(knowledge: KnowledgeBase, terminology: Terminology) -> dict[tuple[str, ...], str]:
+    """Everything a further language has to word: path in its catalogue, or ``texts`` and key of a sentence -> English."""
+    displays = spoken_displays(terminology)
+    texts = {path: source_text(knowledge, displays, path) for path in needed(knowledge, displays)}
+    sentences = load_texts(REFERENCE).templates
+    return texts | {(SENTENCES, key): text for key, text in sentences.items() if key != "language"}
+
+
+def untranslated(language: str, english: Mapping[tuple[str, ...], str]) -> dict[str, Any]:
+    """English texts that a language lacks or has from an older wording, nested as its catalogue is; sentences as ``texts``."""
+    held = _content(translations_directory() / f"{language}.json")
+    held[SENTENCES] = _content(texts_directory() / f"{language}.json")
+    old = set(outdated(reviews_file(language), english))
+    missing: dict[str, Any] = {}
+    for path, text in english.items():
+        if path in old or not _held(held, path):
+            place = missing
+            for step in path[:-1]:
+                place = place.setdefault(step, {})
+            place[path[-1]] = text
+    return missing
+
+
+def _content(file: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return content
+
+
+def _held(content: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        content = content.get(step) if isinstance(content, dict) else None
+    return content
+
+
 def _loader(language: str, knowledge: KnowledgeBase, terminology: Terminology) -> Callable[[], Vocabulary]:
     @cache
     def load() -> Vocabulary:
-        directory = tables_directory().parent / "translations"
-        catalogue = load_catalogue(directory, language, knowledge, spoken_displays(terminology))
+        catalogue = load_catalogue(translations_directory(), language, knowledge, spoken_displays(terminology))
         words = Words(catalogue.choices, catalogue.displays)
         return Vocabulary(translate(knowledge, catalogue), terminology, load_texts(language), words)
 

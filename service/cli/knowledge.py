@@ -15,7 +15,7 @@ from service.engine.model import PATTERNS
 from service.engine.network import Network, compile_network
 from service.fhir.terminology import load_terminology
 from service.knowledge.load import load_knowledge_base
-from service.knowledge.translation import needed, source_text
+from service.knowledge.reviews import write_reviews
 from service.resources import tables_directory
 from service.settings import CANONICAL_BASE
 
@@ -23,7 +23,8 @@ from service.settings import CANONICAL_BASE
 @click.command()
 @click.option("--write", "path", type=click.Path(dir_okay=False, path_type=Path), help="Write the page to this file.")
 @click.option("--untranslated", metavar="LANGUAGE", help="List what the catalogue of a language lacks, as JSON to fill in.")
-def command(path: Path | None, untranslated: str | None) -> None:
+@click.option("--reviewed", metavar="LANGUAGE", help="Note that a language says what the English texts say now.")
+def command(path: Path | None, untranslated: str | None, reviewed: str | None) -> None:
     """Show the prior the tables imply beside published shares, and every row the network does not reproduce.
 
     \b
@@ -31,7 +32,12 @@ def command(path: Path | None, untranslated: str | None) -> None:
       python -m service knowledge
       python -m service knowledge --write docs/model.md
       python -m service knowledge --untranslated de
+      python -m service knowledge --reviewed de
     """
+    if reviewed:
+        note_review(reviewed)
+        click.echo(f"noted that {reviewed} is up to date")
+        return
     if untranslated:
         click.echo(json.dumps(missing_texts(untranslated), ensure_ascii=False, indent=1))
         return
@@ -67,25 +73,24 @@ def model_page(network: Network) -> str:
 
 
 def missing_texts(language: str) -> dict[str, Any]:
-    """English texts that the catalogue of a language does not have yet, nested as the catalogue is."""
-    from service.languages import spoken_displays
+    """English texts that a language lacks or has from an older wording, nested as its catalogue is."""
+    from service.languages import untranslated
+
+    return untranslated(language, _english())
+
+
+def note_review(language: str) -> None:
+    """Keep which English texts the translations of a language were made from: those of now."""
+    from service.languages import reviews_file
+
+    write_reviews(reviews_file(language), _english())
+
+
+def _english() -> dict[tuple[str, ...], str]:
+    from service.languages import english_texts
     from service.resources import terminology_directory
 
-    base = load_knowledge_base(tables_directory())
-    displays = spoken_displays(load_terminology(terminology_directory(), CANONICAL_BASE))
-    file = tables_directory().parent / "translations" / f"{language}.json"
-    content = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    missing: dict[str, Any] = {}
-    for where in needed(base, displays):
-        held: Any = content
-        for key in where:
-            held = held.get(key, {}) if isinstance(held, dict) else {}
-        if not held:
-            place = missing
-            for key in where[:-1]:
-                place = place.setdefault(key, {})
-            place[where[-1]] = source_text(base, displays, where)
-    return missing
+    return english_texts(load_knowledge_base(tables_directory()), load_terminology(terminology_directory(), CANONICAL_BASE))
 
 
 def _prior_lines(network: Network) -> list[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from string import Formatter
 
 from service.errors import Fault, KnowledgeBaseError
@@ -39,13 +39,17 @@ def load_texts(language: str) -> Texts:
     return Texts(templates["language"], templates)
 
 
+def texts_directory() -> Path:
+    return Path(__file__).parent / "texts"
+
+
 def values_of(template: str) -> frozenset[str]:
     """The names of the values a template takes."""
     return frozenset(name for _, name, _, _ in Formatter().parse(template) if name is not None)
 
 
 def _read(language: str) -> dict[str, str]:
-    file = resources.files(__package__) / "texts" / f"{language}.json"
+    file = texts_directory() / f"{language}.json"
     templates: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return templates
 

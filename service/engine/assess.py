@@ -27,11 +27,14 @@ from service.engine.model import (
     UndecidedCode,
 )
 from service.engine.network import Network, compile_network
-from service.engine.next_finding import FormInformation, next_findings
+from service.engine.next_finding import FormInformation
 from service.engine.odds import expit
 from service.engine.plan import overall_urgency, recommend
+from service.engine.prospects import Outlook, Prospects
 from service.engine.red_flags import screen
 from service.engine.uncertainty import Uncertainty, measure_uncertainty
+from service.engine.what_if import glance
+from service.engine.what_if import what_if as change_of_answer
 
 SPINE_VERSUS_HIP = "spine-versus-hip"
 NEXT_FINDINGS = 5
@@ -48,11 +51,15 @@ class Engine:
     target_ids: tuple[str, ...]
     target_matrix: Array
     contrasts: tuple[Contrast, ...]
+    prospects: Prospects
     levels: LevelModel | None = None
     stages: StageModel | None = None
 
     def assess(self, case: Case, *, what_if: bool = False) -> Assessment:
-        """Everything the service says about one case. KeyError if an answer is to a finding the tables do not have."""
+        """Everything the service says about one case; with `what_if` also all that would change the answer.
+
+        KeyError if an answer is to a finding the tables do not have.
+        """
         network, knowledge = self.network, self.network.knowledge
         result = posterior(case, network)
         weights = result.weights
@@ -65,6 +72,11 @@ class Engine:
         referrals = recommend(knowledge, flags, patterns if informed else (), conditions if informed else ())
         bits = divergence_bits(weights @ network.hypotheses.pattern, np.exp(result.log_prior) @ network.hypotheses.pattern)
         coverage = self.form.coverage(result.evidence)
+        outlook = Outlook(
+            self.prospects, case, result, self.target_matrix if what_if else network.hypotheses.pattern, single=not what_if
+        )
+        next_findings = outlook.next_findings(NEXT_FINDINGS)
+        best = next_findings[0] if next_findings else None
         counted = [observation.answer.finding_id for observation in result.evidence.observations]
         assessment = Assessment(
             knowledge_version=knowledge.version,
@@ -76,7 +88,8 @@ class Engine:
             coverage=coverage,
             information_bits=bits,
             undecided=undecided(knowledge, case, patterns, bits=bits, coverage=coverage),
-            next_findings=next_findings(network, weights, result.evidence, NEXT_FINDINGS),
+            next_findings=next_findings,
+            what_if=change_of_answer(outlook, best, self.target_ids) if what_if else glance(outlook, best),
             recommendations=referrals,
             used=tuple(dict.fromkeys([*(finding for finding, _ in prior_answers(case, network)), *counted])),
             without_effect=result.evidence.without_effect,
@@ -168,6 +181,7 @@ def build_engine(knowledge: KnowledgeBase) -> Engine:
         names,
         matrix,
         contrasts(network, names, matrix),
+        Prospects(network),
         compile_levels(network),
         compile_stages(network),
     )

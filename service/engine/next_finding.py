@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from service.engine.evidence import Evidence, leading
 from service.engine.hypotheses import Array
-from service.engine.model import NextFinding
 from service.engine.network import Network
 
 # Questions, bedside tests and longer examination; imaging, needles and internal examination are never "the next question".
@@ -60,27 +59,3 @@ class FormInformation:
             for observation in evidence.observations
         )
         return min(1.0, held / self._total)
-
-
-def next_findings(network: Network, weights: Array, evidence: Evidence, limit: int) -> tuple[NextFinding, ...]:
-    """The unanswered findings expected to tell most about the source pattern now, most informative first.
-
-    A finding whose group has an answer already counts as shared.
-    """
-    pattern = network.hypotheses.pattern
-    answered = {observation.answer.finding_id for observation in evidence.observations}
-    for cluster, parts in network.knowledge.clusters.items():
-        if cluster in answered:
-            answered |= set(parts)
-    groups = {network.findings[finding_id].dependency_group for finding_id in answered}
-    best: dict[str, float] = {}
-    full = observable_bits(network.full, network.segments, weights, pattern)
-    shared = observable_bits(network.shared, network.segments, weights, pattern)
-    for index, observable in enumerate(network.observables):
-        finding = network.findings[observable.finding_id]
-        if finding.id in answered or finding.burden > LARGEST_BURDEN:
-            continue
-        bits = float((shared if finding.dependency_group in groups else full)[index])
-        best[finding.id] = max(best.get(finding.id, 0.0), bits)
-    ranked = sorted(best.items(), key=lambda item: -item[1])
-    return tuple(NextFinding(finding_id, bits) for finding_id, bits in ranked[:limit] if bits > 0.0)

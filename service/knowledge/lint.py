@@ -62,7 +62,8 @@ def sources_exist(tables: Tables) -> Iterator[Fault]:
         for source in row["source_ids"]:
             if source not in known:
                 yield fault("controversies.csv", row["finding_id"], f"there is no source {source!r}.", "source_ids")
-    used = ids(tables.likelihoods, "source_id") | ids(tables.plan_rules, "source_id") | {EXPERT_SOURCE}
+    citing = (tables.likelihoods, tables.plan_rules, tables.red_flags, tables.qualifiers)
+    used = {EXPERT_SOURCE}.union(*(ids(rows, "source_id") for rows in citing))
     for source in sorted(known - used):
         yield fault("sources.csv", source, "no row uses this source.")
 

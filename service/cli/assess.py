@@ -39,7 +39,11 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, 
 @click.command(epilog=EPILOG)
 @click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
 @click.option("--json", "as_json", is_flag=True, help="Print one RiskAssessment as JSON; with several files, one per line.")
-def command(files: tuple[Path, ...], as_json: bool) -> None:
+@click.option(
+    "--what-if/--no-what-if", "what_if", default=None,
+    help="Also look for what would change the answer. Done unless --json.",
+)
+def command(files: tuple[Path, ...], as_json: bool, what_if: bool | None) -> None:
     """Assess files; - reads standard input.
 
     Each FILE is FHIR R4 JSON: a QuestionnaireResponse, an Observation, a Bundle of them, or Parameters. Nothing is stored
@@ -56,7 +60,7 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
     failed = False
     for path in _with_progress(files, err):
         try:
-            result = _assessed(path, service)
+            result = _assessed(path, service, what_if=not as_json if what_if is None else what_if)
         except ServiceError as error:
             failed = True
             _tell_faults(path, error, as_json=as_json, err=err)
@@ -71,14 +75,14 @@ def command(files: tuple[Path, ...], as_json: bool) -> None:
         sys.exit(EXIT_FAULTS)
 
 
-def _assessed(path: Path, service: Service) -> Result:
-    from service.assessment.run import assess_subject
+def _assessed(path: Path, service: Service, *, what_if: bool) -> Result:
+    from service.assessment.run import AssessOptions, assess_subject
     from service.fhir import r4
 
     raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     limits = r4.Limits(max_bytes=service.settings.max_body_bytes, max_depth=service.settings.max_depth)
     parsed = r4.parse(raw, limits=limits)
-    return assess_subject(parsed.resource, parts=service.parts, warnings=parsed.warnings)
+    return assess_subject(parsed.resource, parts=service.parts, warnings=parsed.warnings, options=AssessOptions(what_if=what_if))
 
 
 def _print_json(resource: dict[str, object], *, pretty: bool) -> None:

@@ -24,6 +24,7 @@ from service.mapping.writers.narrative import balance, screening_sentences
 from service.mapping.writers.percentages import decimals
 from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.vocabulary import Vocabulary
+from service.mapping.writers.what_if import what_if_sentences
 
 BAR_WIDTH = 24
 SHOWN_CONDITIONS = 8
@@ -47,6 +48,7 @@ def render(result: Result, *, name: str, vocabulary: Vocabulary) -> RenderableTy
         *_told("levels-heading", level_sentences(assessment, vocabulary), vocabulary),
         *_told("combined-heading", combined_sentences(assessment, vocabulary), vocabulary),
         *_next_step(assessment, vocabulary),
+        *_told("what-if-heading", what_if_sentences(assessment, vocabulary), vocabulary),
         *_plan(written, assessment, vocabulary),
         *_inputs(result, vocabulary),
         *_limits(assessment, vocabulary),

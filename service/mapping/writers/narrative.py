@@ -16,6 +16,7 @@ from service.mapping.writers.levels import level_sentences
 from service.mapping.writers.percentages import decimals, percentage
 from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.vocabulary import Vocabulary
+from service.mapping.writers.what_if import what_if_sentences
 
 LISTED = 5  # findings listed on each side of the explanation
 REMARKS_LANGUAGE = "en"  # in which the readers of submissions word what they ignore or warn of
@@ -64,6 +65,7 @@ def narrative(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> s
         *_told("levels-heading", level_sentences(assessment, vocabulary), vocabulary),
         *_told("combined-heading", combined_sentences(assessment, vocabulary), vocabulary),
         *_next_step(assessment, vocabulary),
+        *_told("what-if-heading", what_if_sentences(assessment, vocabulary), vocabulary),
         *_plan(assessment, story, vocabulary),
         *_tables(story, vocabulary),
         *_inputs(assessment, story, vocabulary),

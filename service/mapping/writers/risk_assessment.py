@@ -28,6 +28,7 @@ from service.mapping.writers.percentages import decimals, interval, partition_pe
 from service.mapping.writers.plan import plan_extensions
 from service.mapping.writers.service_request import service_request
 from service.mapping.writers.vocabulary import Vocabulary
+from service.mapping.writers.what_if import what_if_extensions
 
 Resource = dict[str, Any]
 Extension = dict[str, Any]
@@ -205,6 +206,7 @@ def _extensions(
         evidence.explanation(structure("spine-versus-hip"), assessment.spine_versus_hip, vocabulary),
         *_sources_differ(assessment, vocabulary),
         *_next_examinations(assessment, vocabulary),
+        *what_if_extensions(assessment, vocabulary),
         *level_extensions(assessment, vocabulary),
         *combined_extensions(assessment, vocabulary),
         *plan_extensions(assessment, context.assessed_at, vocabulary, whole=reading.options.care_plan),

@@ -25,6 +25,7 @@ from service.engine.model import (
     Prediction,
     RedFlagRule,
     Referral,
+    Robustness,
     Side,
     StageRate,
     Undecided,
@@ -271,6 +272,7 @@ def _require_codes(knowledge: KnowledgeBase, terminology: Terminology) -> None:
         "plan-kind": PLAN_KINDS,
         "spinal-level": (*SPINAL_LEVELS, NO_LEVEL),
         "combined-stage": [f"stage-{stage}" for stage in STAGES],
+        "robustness": get_args(Robustness),
         "combined-primary": ("spine", "hip", "undetermined"),
         "evidence-grade": sorted({rule.evidence for rule in knowledge.plan_rules}),
     }

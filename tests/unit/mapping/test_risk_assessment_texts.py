@@ -16,6 +16,7 @@ READERS = (*sorted((SERVICE / "mapping" / "writers").glob("*.py")), *sorted((SER
 # Keys put together from a prefix and a code.
 FAMILIES = (
     "undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-", "plan-kind-", "combined-primary-", "combined-stage-",
+    "robustness-",
 )
 
 

@@ -40,12 +40,12 @@ def what_if_sentences(assessment: Assessment, vocabulary: Vocabulary) -> list[st
         bits = decimals(found.best.bits, PRINTED_BITS)
         sentences.append(texts("what-if-best", finding=vocabulary.label(found.best.finding_id), bits=bits))
         if found.splits:
-            one, other = (_differential(code, vocabulary)["display"] for code in found.splits)
+            one, other = (vocabulary.called(_system(code), code) for code in found.splits)
             sentences.append(texts("what-if-splits", one=one, other=other))
     if found.robustness:
         sentences.append(texts(f"robustness-{found.robustness}"))
     if found.flip_pattern is not None:
-        label = vocabulary.coding("source-pattern", found.flip_pattern.becomes)["display"]
+        label = vocabulary.called("source-pattern", found.flip_pattern.becomes)
         sentences.append(_would(found.flip_pattern, texts("what-if-pattern", pattern=label), vocabulary))
     if found.flip_referral is not None:
         label = _referral_label(found.flip_referral.becomes, vocabulary)
@@ -74,7 +74,11 @@ def _robustness(found: WhatIf, vocabulary: Vocabulary) -> dict[str, object]:
 
 def _differential(code: str, vocabulary: Vocabulary) -> dict[str, object]:
     """The coding of a source pattern or a condition."""
-    return vocabulary.coding("source-pattern" if code in PATTERNS else "condition", code)
+    return vocabulary.coding(_system(code), code)
+
+
+def _system(code: str) -> str:
+    return "source-pattern" if code in PATTERNS else "condition"
 
 
 def _best(found: WhatIf, vocabulary: Vocabulary) -> list[Extension]:

@@ -107,6 +107,10 @@ def matches(region: str, pattern: str, components: tuple[str, ...]) -> bool:
     return pattern == region
 
 
+# The part under which the mapping keeps what is a field of the record, as age and sex are, and not one of its facts.
+OF_THE_RECORD = "record"
+
+
 def published_cases() -> list[PublishedCase]:
     """The records with their mapped answers, in file order."""
     answers: dict[str, dict[str, str]] = {}
@@ -114,7 +118,8 @@ def published_cases() -> list[PublishedCase]:
     mapped: dict[str, set[tuple[str, str]]] = {}
     for row in rows("mapping.csv"):
         place = (row["part"], row["index"])
-        facts.setdefault(row["case"], set()).add(place)
+        if row["part"] != OF_THE_RECORD:
+            facts.setdefault(row["case"], set()).add(place)
         if row["finding_id"] != "unmapped":
             mapped.setdefault(row["case"], set()).add(place)
             answers.setdefault(row["case"], {})[row["finding_id"]] = row["answer"]

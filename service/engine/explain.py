@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -23,7 +24,7 @@ CLOSED_WITHIN = 1e-8
 STRONGEST = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contrast:
     """A target and what it is held against, as 0/1 columns over the hypotheses; `members` are the conditions behind it."""
 
@@ -45,8 +46,7 @@ class Attribution:
 
 def attribute(posterior: Posterior, contrasts: Sequence[Contrast]) -> Attribution:
     """Exact attribution of every contrast's change of log-odds to the observations, to `CLOSED_WITHIN`."""
-    target = np.column_stack([contrast.target for contrast in contrasts])
-    against = np.column_stack([contrast.against for contrast in contrasts])
+    target, against = _columns(tuple(contrasts))
     prior = _log_odds(posterior.log_prior, target, against)
     final = _log_odds(posterior.log_posterior, target, against)
     likelihood = posterior.log_likelihood
@@ -59,9 +59,16 @@ def attribute(posterior: Posterior, contrasts: Sequence[Contrast]) -> Attributio
     return Attribution(prior, final, contributions, nodes)
 
 
+@lru_cache(maxsize=8)
+def _columns(contrasts: tuple[Contrast, ...]) -> tuple[Array, Array]:
+    """Targets and what they are held against as two matrices (hypotheses x contrasts)."""
+    target = np.column_stack([contrast.target for contrast in contrasts])
+    return target, np.column_stack([contrast.against for contrast in contrasts])
+
+
 def path_integral(log_prior: Array, likelihood: Array, target: Array, against: Array, nodes: int) -> Array:
     """Contributions (observations x contrasts) by Gauss-Legendre quadrature with `nodes` nodes on [0, 1]."""
-    points, shares = np.polynomial.legendre.leggauss(nodes)
+    points, shares = quadrature(nodes)
     total = likelihood.sum(axis=0)
     weights = np.column_stack([np.exp(normalised_log(log_prior + (point + 1.0) / 2.0 * total)) for point in points])
     # Expectations are linear in the weights: sum over the nodes first, multiply by the likelihoods once.
@@ -69,6 +76,13 @@ def path_integral(log_prior: Array, likelihood: Array, target: Array, against: A
     mixture = target * (weights @ (halves / (weights.T @ target))) - against * (weights @ (halves / (weights.T @ against)))
     integrated: Array = likelihood @ mixture
     return integrated
+
+
+@cache
+def quadrature(nodes: int) -> tuple[Array, Array]:
+    """Nodes and weights of Gauss-Legendre quadrature on [-1, 1]."""
+    points, shares = np.polynomial.legendre.leggauss(nodes)
+    return points, shares
 
 
 def _log_odds(log_weights: Array, target: Array, against: Array) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from service.engine.model import Answer, AnswerValue, Case, Test
 from service.engine.network import AGE_FINDING, SEX_FINDING
@@ -48,7 +49,7 @@ def evaluate(expression: Mapping[str, object], facts: Facts) -> Truth:
     if "all" in expression or "any" in expression:
         return _combine(expression, facts)
     if "age" in expression:
-        return _age(Test.parse(str(expression["age"])), facts)
+        return _age(_test(str(expression["age"])), facts)
     if "sex" in expression:
         sex = facts.sex or facts.value(SEX_FINDING)
         return Truth(None, missing=(SEX_FINDING,)) if sex is None else Truth(sex == expression["sex"])
@@ -57,10 +58,15 @@ def evaluate(expression: Mapping[str, object], facts: Facts) -> Truth:
     if answer is None:
         # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
         return Truth(False, answered=False) if expression.get("if_done") else Truth(None, missing=(finding_id,))
-    holds = Test.parse(str(expression["is"])).decides(answer.value, answer.comparator)
+    holds = _test(str(expression["is"])).decides(answer.value, answer.comparator)
     if holds is None:  # only a bound is known, and the threshold lies inside what it allows
         return Truth(None, missing=(finding_id,))
     return Truth(holds, because=(finding_id,) if holds else ())
+
+
+@cache
+def _test(text: str) -> Test:
+    return Test.parse(text)
 
 
 def _age(test: Test, facts: Facts) -> Truth:

@@ -122,8 +122,11 @@ class Uncertainty:
         weights = posterior.weights
         # A target no hypothesis belongs to, or every one does, has no odds; its width is of no use and must not warn.
         inside = np.maximum(weights @ matrix, LEAST_MASS)
-        outside = np.maximum(weights @ (1.0 - matrix), LEAST_MASS)
-        contrast = weights[:, None] * (matrix / inside - (1.0 - matrix) / outside)
+        outside = np.maximum(weights.sum() - weights @ matrix, LEAST_MASS)
+        # matrix / inside - (1 - matrix) / outside, in one product and one difference.
+        contrast = matrix * (1.0 / inside + 1.0 / outside)
+        contrast -= 1.0 / outside
+        contrast *= weights[:, None]
         variance = np.square(self.prior @ contrast).sum(axis=0)
         by_condition = self.network.hypotheses.membership.T @ contrast
         for answer in prior_answers:

@@ -38,7 +38,7 @@ from service.engine.what_if import what_if as change_of_answer
 
 SPINE_VERSUS_HIP = "spine-versus-hip"
 NEXT_FINDINGS = 5
-LEADING = 3
+LEADING = 2
 
 
 @dataclass(frozen=True)

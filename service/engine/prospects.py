@@ -83,7 +83,34 @@ class Prospects:
             for finding_id in (qualifier.finding_id, *findings_of(qualifier.needs))
         }
         self.entangled = np.array([result.finding_id in entangled for result in results], dtype=bool)
+        self.entangled_ids = frozenset(entangled)
         self.finding_ids = findings
+        self.first_row = np.array([result.rows[0] for result in results], dtype=np.int64)
+        self.one_row_each = all(len(result.rows) == 1 for result in results)
+
+    def single(self, weighted: Single) -> tuple[Array, Array]:
+        """P(result | hypothesis) times `weighted` (hypotheses x anything), leading and sharing, in single precision.
+
+        Where every result shows one row, the network's own arrays serve, and none of the larger ones below is made.
+        """
+        if self.one_row_each:
+            network = self.network
+            return (network.full @ weighted)[self.first_row].astype(np.float64), (network.shared @ weighted)[
+                self.first_row
+            ].astype(np.float64)
+        count = len(self.results)
+        return (self.both[:count] @ weighted).astype(np.float64), (self.both[count:] @ weighted).astype(np.float64)
+
+    def either(self, rows: Indexes) -> Single:
+        """A copy of rows of `both`."""
+        if not self.one_row_each:
+            return self.both[rows]
+        count, network = len(self.results), self.network
+        found = np.empty((len(rows), len(network.hypotheses.size)), dtype=np.float32)
+        leads = rows < count
+        found[leads] = network.full[self.first_row[rows[leads]]]
+        found[~leads] = network.shared[self.first_row[rows[~leads] - count]]
+        return found
 
     @cached_property
     def leading(self) -> Array:
@@ -95,9 +122,14 @@ class Prospects:
         """The same where a nearer finding of its group leads."""
         return self._likelihood(self.network.log_shared)
 
-    def _likelihood(self, lead: Array) -> Array:
-        found = lead[[result.rows[0] for result in self.results]]
-        for index, result in enumerate(self.results):
+    def likelihood(self, results: Indexes) -> Array:
+        """P(result | hypothesis) of some results, each leading its group."""
+        return self._likelihood(self.network.log_full, results.tolist())
+
+    def _likelihood(self, lead: Array, results: Sequence[int] | None = None) -> Array:
+        chosen = self.results if results is None else [self.results[index] for index in results]
+        found = lead[[result.rows[0] for result in chosen]]
+        for index, result in enumerate(chosen):
             if len(result.rows) > 1:
                 found[index] += self.network.log_shared[list(result.rows[1:])].sum(axis=0)
         return np.exp(found, out=found)
@@ -172,23 +204,25 @@ class Outlook:
     def _alone(self, single: bool) -> tuple[Array, Array, Array]:
         """Expected probability, targets after it, and the same as if shared, of every open result."""
         prospects = self.prospects
-        kind: type = np.float32 if single else np.float64
-        count = len(prospects.results)
-        leading: NDArray[np.floating] = prospects.both[:count] if single else prospects.leading
-        sharing: NDArray[np.floating] = prospects.both[count:] if single else prospects.sharing
-        weighted: NDArray[np.floating] = (self.weights[:, None] * self.targets).astype(kind)
-        shared = (sharing @ weighted)[self.open].astype(np.float64)
+        weighted = self.weights[:, None] * self.targets
+        if single:
+            leading, sharing = prospects.single(weighted.astype(np.float32))
+        else:
+            leading, sharing = prospects.leading @ weighted, prospects.sharing @ weighted
+        shared = sharing[self.open]
         groups, ranks = prospects.group[self.open], prospects.rank[self.open]
         led = self.leader_rank[groups] != NO_LEADER
-        joint = np.where(led[:, None], shared, (leading @ weighted)[self.open])
+        joint = np.where(led[:, None], shared, leading[self.open])
         takes_over = led & (ranks < self.leader_rank[groups])
         for group in set(groups[takes_over].tolist()):
             chosen = takes_over & (groups == group)
             demoted = self.weights * self.demotion(group)
-            joint[chosen] = leading[self.open[chosen]] @ ((demoted / demoted.sum())[:, None] * self.targets)
+            joint[chosen] = prospects.likelihood(self.open[chosen]) @ ((demoted / demoted.sum())[:, None] * self.targets)
         expected = joint[:, : len(PATTERNS)].sum(axis=1)
         after = joint / expected[:, None]
-        for place in np.flatnonzero(prospects.entangled[self.open]).tolist():
+        # One result completes a cluster, or qualifies an answer, only where something of the kind was answered before.
+        touched = any(answer.finding_id in prospects.entangled_ids for answer in self.case.answers)
+        for place in np.flatnonzero(prospects.entangled[self.open] & touched).tolist():
             members = (int(self.open[place]),)
             if self.irregular(members):
                 after[place] = self.recomputed(members)
@@ -264,9 +298,9 @@ class Outlook:
             for other in range(sets.shape[1]):
                 leads[:, one] &= ~((groups[:, one] == groups[:, other]) & (ranks[:, other] < ranks[:, one]))
         rows = sets + np.where(leads, 0, len(prospects.results))
-        products = prospects.both[rows[:, 0]]
+        products = prospects.either(rows[:, 0])
         for member in range(1, sets.shape[1]):
-            products *= prospects.both[rows[:, member]]
+            products *= prospects.either(rows[:, member])
         products *= self.weights.astype(np.float32)
         normaliser = np.ones(len(sets))
         takes_over = leads & (self.leader_rank[groups] != NO_LEADER)

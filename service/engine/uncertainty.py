@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.engine.differential import Posterior
 from service.engine.evidence import PRIOR_FINDINGS, Observation
@@ -64,26 +65,19 @@ class BinarySlopes:
 
 @dataclass(frozen=True)
 class LevelSlopes:
-    """Slopes of log P(level | hypothesis) of an observable with several levels, in full: levels x figures x hypotheses.
+    """Slopes of log P(level | hypothesis) of an observable with several levels: levels x figures x hypotheses.
 
-    `background` is levels x figures: slopes of the log background rates.
+    In full and as shared; in half precision, because an interval needs three digits and one level is used at a time.
     """
 
-    full: Single
-    background: Single
+    full: NDArray[np.float16]
+    shared: NDArray[np.float16]
 
     def of(self, observation: Observation, network: Network) -> Single:
         """Slopes of the log probability of the observed level (figures x hypotheses)."""
-        if observation.leader:
-            slopes: Single = self.full[observation.level]
-            return slopes
-        # P' is proportional to b^(1-k) P^k, normalised over the levels.
-        shrink = np.float32(network.knowledge.constant("dependence_shrink"))
-        first = observation.row - observation.level
-        share = network.shared[first : first + len(self.full)]
-        pulled = shrink * self.full + (np.float32(1.0) - shrink) * self.background[:, :, None]
-        shared: Single = pulled[observation.level] - np.einsum("lfh,lh->fh", pulled, share)
-        return shared
+        del network
+        slopes = (self.full if observation.leader else self.shared)[observation.level]
+        return slopes.astype(np.float32)
 
 
 Slopes = BinarySlopes | LevelSlopes
@@ -320,7 +314,12 @@ def _observable_slopes(network: Network, observable: Observable) -> Slopes:
     levels_first, base = moves.transpose(1, 0, 2), direct.T[:, :, None]
     log_slope = base + (levels_first - base) @ members.T
     slopes = log_slope - np.einsum("lfh,lh->fh", log_slope, probability)
-    return LevelSlopes(slopes.astype(np.float32), direct.T.astype(np.float32))
+    # P' is proportional to b^(1-k) P^k, normalised over the levels.
+    shrink = network.knowledge.constant("dependence_shrink")
+    share = np.exp(network.log_shared[first : first + len(observable.levels)])
+    pulled = shrink * slopes + (1.0 - shrink) * direct.T[:, :, None]
+    shared = pulled - np.einsum("lfh,lh->fh", pulled, share)
+    return LevelSlopes(slopes.astype(np.float16), shared.astype(np.float16))
 
 
 def _present_slopes(moves: Array, direct: Array, rates: Array, background: float, members: Array) -> Array:

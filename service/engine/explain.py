@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Literal
 
 import numpy as np
 
 from service.engine.differential import Posterior
-from service.engine.hypotheses import Array, normalised_log
+from service.engine.evidence import Observation
+from service.engine.hypotheses import Array
 from service.engine.model import Contribution, Explanation
 from service.engine.network import Network
 
@@ -69,8 +71,8 @@ def _columns(contrasts: tuple[Contrast, ...]) -> tuple[Array, Array]:
 def path_integral(log_prior: Array, likelihood: Array, target: Array, against: Array, nodes: int) -> Array:
     """Contributions (observations x contrasts) by Gauss-Legendre quadrature with `nodes` nodes on [0, 1]."""
     points, shares = quadrature(nodes)
-    total = likelihood.sum(axis=0)
-    weights = np.column_stack([np.exp(normalised_log(log_prior + (point + 1.0) / 2.0 * total)) for point in points])
+    log_weights = log_prior + ((points + 1.0) / 2.0)[:, None] * likelihood.sum(axis=0)
+    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True)).T
     # Expectations are linear in the weights: sum over the nodes first, multiply by the likelihoods once.
     halves = (shares / 2.0)[:, None]
     mixture = target * (weights @ (halves / (weights.T @ target))) - against * (weights @ (halves / (weights.T @ against)))
@@ -103,22 +105,20 @@ def explain(
     explained = {}
     for column, contrast in enumerate(contrasts):
         amounts = attribution.contributions[:, column]
+        listed = amounts.tolist()
         order = np.argsort(amounts, kind="stable").tolist()
         complete = contrast.name in leading or len(order) <= 2 * STRONGEST
         chosen = order if complete else [*order[:STRONGEST], *order[-STRONGEST:]]
-        chosen.sort(key=lambda row: -abs(amounts[row]))
+        chosen.sort(key=lambda row: -abs(listed[row]))
         explained[contrast.name] = Explanation(
             target=contrast.name,
             prior_log_odds=float(attribution.prior[column]),
             posterior_log_odds=float(attribution.posterior[column]),
             contributions=tuple(
-                Contribution(
-                    finding_id=observations[row].answer.finding_id,
-                    observable_id=observations[row].observable.id,
-                    value=observations[row].answer.value,
-                    log_odds=float(amounts[row]),
-                    rows=network.rows_behind(observations[row].observable.id, contrast.members),
-                    counted="full" if observations[row].leader else "shared",
+                _contribution(
+                    observations[row],
+                    listed[row],
+                    network.rows_behind(observations[row].observable.id, contrast.members),
                 )
                 for row in chosen
             ),
@@ -126,3 +126,9 @@ def explain(
             complete=complete,
         )
     return explained
+
+
+def _contribution(observation: Observation, log_odds: float, rows: tuple[str, ...]) -> Contribution:
+    answer = observation.answer
+    counted: Literal["full", "shared"] = "full" if observation.leader else "shared"
+    return Contribution(answer.finding_id, observation.observable.id, answer.value, log_odds, rows, counted)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,8 +263,8 @@ class Outlook:
     def next_findings(self, limit: int) -> tuple[NextFinding, ...]:
         """The bedside findings expected to tell most about the source pattern now, most informative first."""
         ranked = sorted(((bits, finding_id) for finding_id, bits in self.bits.items()), key=lambda item: -item[0])
-        found = [NextFinding(finding_id, bits) for bits, finding_id in ranked if bits > 0.0 and self.bedside(finding_id)]
-        return tuple(found[:limit])
+        found = (NextFinding(finding_id, bits) for bits, finding_id in ranked if bits > 0.0 and self.bedside(finding_id))
+        return tuple(islice(found, limit))
 
     def result(self, place: int) -> Possible:
         return self.prospects.results[self.open[place]]

@@ -25,6 +25,7 @@ from service.errors import Fault, InvalidInput
 from service.fhir.outcomes import operation_outcome
 from service.fhir.r4 import serialise
 from service.logs import configure_logging
+from service.memory import keep_memory_small
 from service.settings import Settings, limit_blas_threads, read_settings
 from service.web.errors import internal_outcome
 from service.web.requests import HEADER
@@ -203,6 +204,7 @@ def serve_waitress(app: Flask, bound: socket.socket, settings: Settings, *, anno
 def application() -> Flask:
     """The application with the settings of the environment, for servers that import it (`service.server:application()`)."""
     limit_blas_threads()
+    keep_memory_small()
     from service.app import create_app  # loads NumPy, which reads the limit as it loads
 
     settings = read_settings()

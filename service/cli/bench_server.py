@@ -34,6 +34,9 @@ def bare_flask(port: int) -> None:
 
 def service(port: int) -> None:
     """The product as `serve` runs it, with the echo beside it."""
+    from service.memory import keep_memory_small
+
+    keep_memory_small()
     gc.disable()  # as `serve` does
     from service.app import build_service, create_app, finish_warming, warm_up
     from service.server import bound_socket, serve_waitress

@@ -22,6 +22,7 @@ EXAMPLE = "tests/data/hip.json"
 def command(host: str | None, port: int | None, server: str | None, workers: int | None) -> None:
     """Start the FHIR server. Ctrl-C or SIGTERM stops it once requests in work are answered."""
     from service.logs import configure_logging
+    from service.memory import keep_memory_small
     from service.server import bound_socket, serve_granian, serve_waitress
 
     settings = read_settings(host=host, port=port, server=server, workers=workers)
@@ -34,6 +35,7 @@ def command(host: str | None, port: int | None, server: str | None, workers: int
         click.echo(greeting(settings, actual_port))
         serve_granian(settings, actual_port)
         return
+    keep_memory_small()
     gc.disable()  # nothing that is loaded from here on is garbage; `finish_warming` turns it on again
     from service.app import build_service, create_app, finish_warming, warm_up
 

@@ -29,6 +29,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.settings": ("marshmallow", "service.errors"),
     "service.resources": ("service.errors",),
     "service.logs": (),
+    "service.memory": (),
 }
 # The outermost ring: may import everything, and is imported by nothing inside it.
 OUTER = ("service.app", "service.languages", "service.server", "service.cli", "service.__main__")

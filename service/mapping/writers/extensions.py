@@ -32,4 +32,6 @@ def clean(text: str) -> str:
 
     Direction marks could make a displayed sentence read in another order than it was written.
     """
+    if text.isprintable():  # none of the forbidden characters is, and the search costs twenty times the question
+        return text.strip()
     return _FORBIDDEN.sub("", text).strip()

@@ -36,6 +36,7 @@ from service.web.requests import install_request_hooks
 Resource = dict[str, Any]
 
 WARM_ANSWERS = 5
+BREATH_SECONDS = 0.001  # in which a request that came meanwhile gets on
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def warm_up(service: Service) -> None:
 
 def finish_warming(service: Service) -> None:
     """Prepare what any answer may need. A server does this once it listens: until then an answer is right, only slower."""
-    service.parts.engine.uncertainty.prepare()
+    service.parts.engine.uncertainty.prepare(between=lambda: time.sleep(BREATH_SECONDS))
     for language in service.parts.translated:
         service.parts.vocabulary_in(language)
     # What is loaded by now stays for good: taking it out of the collector's sight spares every request its walk over it.

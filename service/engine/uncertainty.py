@@ -9,7 +9,7 @@ slope is that of the log joint probability of a hypothesis and the answers.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -103,10 +103,12 @@ class Uncertainty:
             self._found[observable.id] = _observable_slopes(self.network, observable)
         return self._found[observable.id]
 
-    def prepare(self) -> None:
-        """Find all slopes now."""
+    def prepare(self, between: Callable[[], None] | None = None) -> None:
+        """Find all slopes now; `between` is called after each observable, so that a caller can let others go first."""
         for observable in self.network.observables:
             self.slopes(observable)
+            if between is not None:
+                between()
 
     def half_widths(self, posterior: Posterior, matrix: Array, prior_answers: Sequence[tuple[str, str]]) -> Array:
         """Half-width of the interval of every target (column of `matrix`, hypotheses x targets), in log-odds.
@@ -311,15 +313,24 @@ def _observable_slopes(network: Network, observable: Observable) -> Slopes:
         present = _present_slopes(moves[:, 0], direct[:, 0], rates[0], background, members)
         log_odds = present / (probability[0] * probability[1])
         return BinarySlopes(log_odds.astype(np.float32), (direct[:, 0] / (1.0 - background)).astype(np.float32))
-    levels_first, base = moves.transpose(1, 0, 2), direct.T[:, :, None]
-    log_slope = base + (levels_first - base) @ members.T
-    slopes = log_slope - np.einsum("lfh,lh->fh", log_slope, probability)
+    # Single precision from here on: these are the largest arrays on the way, and they end in half precision.
+    base = direct.T[:, :, None].astype(np.float32)
+    log_slope = base + ((moves.transpose(1, 0, 2) - direct.T[:, :, None]).astype(np.float32) @ members.T.astype(np.float32))
+    slopes = log_slope - _mean_over_levels(log_slope, probability)
     # P' is proportional to b^(1-k) P^k, normalised over the levels.
-    shrink = network.knowledge.constant("dependence_shrink")
+    shrink = np.float32(network.knowledge.constant("dependence_shrink"))
     share = np.exp(network.log_shared[first : first + len(observable.levels)])
-    pulled = shrink * slopes + (1.0 - shrink) * direct.T[:, :, None]
-    shared = pulled - np.einsum("lfh,lh->fh", pulled, share)
-    return LevelSlopes(slopes.astype(np.float16), shared.astype(np.float16))
+    slopes_shared = shrink * slopes + (np.float32(1.0) - shrink) * base
+    slopes_shared -= _mean_over_levels(slopes_shared, share)
+    return LevelSlopes(slopes.astype(np.float16), slopes_shared.astype(np.float16))
+
+
+def _mean_over_levels(slopes: Single, probability: Array) -> Single:
+    """Mean of levels x figures x hypotheses over the levels, each weighted by its probability (levels x hypotheses)."""
+    mean = np.zeros(slopes.shape[1:], dtype=np.float32)
+    for level, weight in zip(slopes, probability.astype(np.float32), strict=True):
+        mean += level * weight
+    return mean
 
 
 def _present_slopes(moves: Array, direct: Array, rates: Array, background: float, members: Array) -> Array:

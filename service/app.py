@@ -36,7 +36,6 @@ from service.web.requests import install_request_hooks
 Resource = dict[str, Any]
 
 WARM_ANSWERS = 5
-BREATH_SECONDS = 0.001  # in which a request that came meanwhile gets on
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,6 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
     if service is None:
         service = build_service(settings)
         warm_up(service)
-        finish_warming(service)
     # No static folder: its route would be one more address that answers with something other than FHIR.
     app = Flask("service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
@@ -112,20 +110,15 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
 
 
 def warm_up(service: Service) -> None:
-    """Make one short assessment, so that no caller waits for libraries to load. `finish_warming` does the rest."""
+    """Prepare what callers may send and ask for, so that the first of them does not wait longer than the others."""
     r4.warm(
         ("Bundle", "Condition", "Encounter", "Observation", "Parameters", "Patient", "QuestionnaireResponse", "RiskAssessment")
     )
     r4.serialise(service.assess(r4.serialise(filled_form(service.parts.questionnaire, WARM_ANSWERS)), None))
-
-
-def finish_warming(service: Service) -> None:
-    """Prepare what any answer may need. A server does this once it listens: until then an answer is right, only slower."""
-    service.parts.engine.uncertainty.prepare(between=lambda: time.sleep(BREATH_SECONDS))
+    service.parts.engine.uncertainty.prepare()
     for language in service.parts.translated:
         service.parts.vocabulary_in(language)
     # What is loaded by now stays for good: taking it out of the collector's sight spares every request its walk over it.
-    gc.collect()
     gc.freeze()
     gc.enable()
 

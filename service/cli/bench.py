@@ -54,11 +54,11 @@ def command(seconds: float, rounds: int, repeats: int) -> None:
     against a bare Flask app; first against second POST; memory of the worker. Takes about a minute.
     """
     console = Console()
-    from service.app import build_service, finish_warming
+    from service.app import build_service, warm_up
     from service.settings import read_settings
 
     service = build_service(read_settings())
-    finish_warming(service)
+    warm_up(service)
     body = json.dumps(answered_form(dict(service.parts.questionnaire), ANSWERS)).encode()
     stages = time_stages(service, body, repeats)
     total = [sum(run) for run in zip(*stages.values(), strict=True)]

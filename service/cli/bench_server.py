@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import json
 import sys
-import threading
 
 from flask import Flask, Response, request
 
@@ -38,17 +37,14 @@ def service(port: int) -> None:
 
     keep_memory_small()
     gc.disable()  # as `serve` does
-    from service.app import build_service, create_app, finish_warming, warm_up
+    from service.app import create_app
     from service.server import bound_socket, serve_waitress
     from service.settings import read_settings
 
     settings = read_settings(host="127.0.0.1", port=port)
-    built = build_service(settings)
-    warm_up(built)
-    app = create_app(settings, service=built)
+    app = create_app(settings)
     add_echo(app, json.loads(sys.stdin.read() or "{}"))
-    warming = threading.Thread(target=finish_warming, args=(built,), daemon=True)
-    serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=warming.start)
+    serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=lambda: None)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import threading
 from pathlib import Path
 
 import click
@@ -36,17 +35,11 @@ def command(host: str | None, port: int | None, server: str | None, workers: int
         serve_granian(settings, actual_port)
         return
     keep_memory_small()
-    gc.disable()  # nothing that is loaded from here on is garbage; `finish_warming` turns it on again
-    from service.app import build_service, create_app, finish_warming, warm_up
+    gc.disable()  # nothing that is loaded from here on is garbage; the warm-up turns it on again
+    from service.app import create_app
 
-    service = build_service(settings)
-    warm_up(service)
-
-    def announce() -> None:
-        click.echo(greeting(settings, actual_port))
-        threading.Thread(target=finish_warming, args=(service,), daemon=True, name="warming").start()
-
-    serve_waitress(create_app(settings, service=service), bound, settings, announce=announce)
+    app = create_app(settings)
+    serve_waitress(app, bound, settings, announce=lambda: click.echo(greeting(settings, actual_port)))
     logging.getLogger("service").info("stopped")
 
 

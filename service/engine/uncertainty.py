@@ -9,7 +9,7 @@ slope is that of the log joint probability of a hypothesis and the answers.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -87,8 +87,8 @@ Slopes = BinarySlopes | LevelSlopes
 class Uncertainty:
     """All slopes of a network: of the prior (figures x hypotheses), of age and sex answers, and of each observable.
 
-    The slopes of an observable are found when they are first needed: all of them take as long as the rest of the network,
-    and a server need not make its first caller wait for them.
+    The slopes of an observable are found when they are first needed, or all at once by `prepare`, which takes as long as the
+    rest of the network: a server does it before it listens, a command that assesses one file does not.
     """
 
     network: Network
@@ -103,12 +103,10 @@ class Uncertainty:
             self._found[observable.id] = _observable_slopes(self.network, observable)
         return self._found[observable.id]
 
-    def prepare(self, between: Callable[[], None] | None = None) -> None:
-        """Find all slopes now; `between` is called after each observable, so that a caller can let others go first."""
+    def prepare(self) -> None:
+        """Find all slopes now."""
         for observable in self.network.observables:
             self.slopes(observable)
-            if between is not None:
-                between()
 
     def half_widths(self, posterior: Posterior, matrix: Array, prior_answers: Sequence[tuple[str, str]]) -> Array:
         """Half-width of the interval of every target (column of `matrix`, hypotheses x targets), in log-odds.

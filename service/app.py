@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -30,7 +31,7 @@ from service.settings import CANONICAL_BASE, Settings, read_settings
 from service.web.errors import install_error_handlers
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
-from service.web.operations.assess import Assess, check_form
+from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.requests import install_request_hooks
 
 Resource = dict[str, Any]
@@ -97,8 +98,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
     install_fhir_routes(
         app,
         definitions=service.definitions,
-        assess=service.assess,
-        languages=service.parts.languages,
+        operations={"assess": partial(assess_view, service.assess, service.parts.languages)},
         new_id=new_id,
         base_url=settings.base_url,
         public_url=settings.public_url,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Interaction = Literal["read", "search-type"]
+Level = Literal["type", "instance"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,16 @@ class SearchParameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation. `definition` is the id of its OperationDefinition below the canonical base."""
+    """One operation. `definition` is the id of its OperationDefinition below the canonical base.
+
+    `levels` are where it is offered on a resource type, `methods` how it is called; an operation that only reads takes GET too.
+    """
 
     name: str
     definition: str
     documentation: str
+    levels: tuple[Level, ...] = ("type",)
+    methods: tuple[str, ...] = ("POST",)
 
 
 @dataclass(frozen=True, slots=True)

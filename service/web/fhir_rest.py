@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, Response, g, request
@@ -13,10 +13,12 @@ from service.fhir.conformance import Definitions, read_search, searchset, unknow
 from service.fhir.outcomes import operation_outcome
 from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, ResourceType
 from service.web.negotiation import answer_media_type, check_body_media_type
-from service.web.operations.assess import Assess, assess_view
 from service.web.responses import resource_response
 
 FHIR_PATH = "/fhir"
+
+# From the type an operation is called on (None: the system) to its view; on an instance the view gets its `resource_id`.
+OperationView = Callable[[str | None], Callable[..., Response]]
 
 
 class FhirId(BaseConverter):
@@ -29,8 +31,7 @@ def install_fhir_routes(
     app: Flask,
     *,
     definitions: Definitions,
-    assess: Assess,
-    languages: Sequence[str],
+    operations: Mapping[str, OperationView],
     new_id: Callable[[], str],
     base_url: str,
     public_url: str | None,
@@ -39,8 +40,8 @@ def install_fhir_routes(
 ) -> None:
     """Add every route below /fhir to `app`.
 
-    `languages` are those an assessment can be worded in, the default first; `started` is when this instance began, as a
-    FHIR dateTime.
+    `operations` holds a view for every operation of the registry, by name; `started` is when this instance began, as a FHIR
+    dateTime.
     """
     app.url_map.converters["fhir_id"] = FhirId
     app.before_request(_negotiate)
@@ -57,13 +58,17 @@ def install_fhir_routes(
     # are routed with OPTIONS alone: every other method is then answered 405 with Allow, not 404.
     blueprint.add_url_rule("", "base", _nothing, methods=["OPTIONS"])
     for operation in SYSTEM_OPERATIONS:
-        view = assess_view(assess, None, languages)
-        blueprint.add_url_rule(f"/${operation.name}", f"system-{operation.name}", view, methods=["POST"])
+        view = operations[operation.name](None)
+        blueprint.add_url_rule(f"/${operation.name}", f"system-{operation.name}", view, methods=list(operation.methods))
     for offered in RESOURCE_TYPES:
         name = offered.name
         for operation in offered.operations:
-            view = assess_view(assess, name, languages)
-            blueprint.add_url_rule(f"/{name}/${operation.name}", f"{name}-{operation.name}", view, methods=["POST"])
+            view = operations[operation.name](name)
+            for level in operation.levels:
+                place = f"/{name}" if level == "type" else f"/{name}/<fhir_id:resource_id>"
+                blueprint.add_url_rule(
+                    f"{place}/${operation.name}", f"{name}-{level}-{operation.name}", view, methods=list(operation.methods)
+                )
         if "search-type" in offered.interactions:
             blueprint.add_url_rule(
                 f"/{name}", f"{name}-search", _search_view(offered, definitions, address, new_id), methods=["GET"]

@@ -25,7 +25,7 @@ class Assess(Protocol):
 _ASSESSABLE = ("QuestionnaireResponse", "Observation", "Bundle")
 
 
-def assess_view(assess: Assess, type_name: str | None, languages: Sequence[str]) -> Callable[[], Response]:
+def assess_view(assess: Assess, languages: Sequence[str], type_name: str | None) -> Callable[[], Response]:
     """The view of one form of the operation: of the system (`type_name` None), or of one resource type.
 
     `languages` are those an answer can be worded in, the default first; Accept-Language chooses.

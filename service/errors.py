@@ -24,6 +24,9 @@ FaultKind = Literal[
     "too-costly",
     "conflict",
     "multiple-matches",
+    "transient",      # another server failed; the same request may work later
+    "login",          # the caller did not prove who it is
+    "incomplete",     # data that were needed could not be had
     "informational",
 ]
 Severity = Literal["error", "warning", "information"]
@@ -74,6 +77,14 @@ class NotFound(ServiceError):
 
 class NotSupported(ServiceError):
     """The request is understood, but this service does not do that."""
+
+
+class OutboundRefused(ServiceError):
+    """An address that this service will not call: its host is not listed, or stands for an address it may not."""
+
+
+class UpstreamFailed(ServiceError):
+    """A server that this service had to ask did not answer, or not in a way that can be used."""
 
 
 class KnowledgeBaseError(ServiceError):

@@ -81,6 +81,28 @@ class Settings:
         True,
         parsers.Boolean(),
     )
+    outbound_hosts: str = _setting(
+        "Hosts this service may call (record systems, key sets, terminology, subscribers): `name`, `name:port`, `*.domain`, "
+        "separated by commas. Unset: none.",
+        "",
+        parsers.String(),
+    )
+    outbound_private_hosts: str = _setting(
+        "The same for hosts that stand for private or loopback addresses, such as a record system inside the hospital.",
+        "",
+        parsers.String(),
+    )
+    outbound_seconds: float = _setting(
+        "Longest time in seconds that one call to another host may take, further tries included.",
+        8.0,
+        parsers.Float(validate=Range(0.1, 120)),
+    )
+    outbound_max_bytes: int = _setting("Largest answer of another host that is read, in bytes.", 20_000_000, _whole(1_000))
+    outbound_ca_bundle: str | None = _setting(
+        "File with the certificates (PEM) that other hosts are verified against. Unset: those that come with requests.",
+        None,
+        parsers.String(),
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "Least level that is logged. No level logs patient data.",
         "INFO",

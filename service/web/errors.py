@@ -19,8 +19,10 @@ from service.errors import (
     MalformedInput,
     NotFound,
     NotSupported,
+    OutboundRefused,
     ServiceError,
     TooLarge,
+    UpstreamFailed,
 )
 from service.fhir.outcomes import operation_outcome
 from service.web.responses import outcome_response
@@ -50,6 +52,8 @@ STATUS: Mapping[type[ServiceError], int] = MappingProxyType(
         NotAcceptable: 406,
         UnsupportedMediaType: 415,
         NotSupported: 422,
+        OutboundRefused: 403,
+        UpstreamFailed: 502,
         KnowledgeBaseError: 500,
         ServiceError: 500,
     }
@@ -71,7 +75,7 @@ def install_error_handlers(app: Flask, *, fhir_path: str) -> None:
     @app.errorhandler(ServiceError)
     def service_error(error: ServiceError) -> Response:
         status = status_of(error)
-        if status >= 500:
+        if status == 500:
             return unforeseen(error)
         return outcome_response(operation_outcome(error.faults), status)
 

@@ -20,6 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.fhir": ("fhir", "pydantic", "orjson", "service.errors"),
     "service.mapping": ("service.engine", "service.fhir", "service.errors"),
     "service.assessment": ("service.engine", "service.mapping", "service.fhir", "service.errors"),
+    "service.clients": ("requests", "urllib3", "service.errors"),
     "service.web": ("flask", "werkzeug", "marshmallow", "service.assessment", "service.fhir", "service.errors"),
     "service.evaluation": (
         "numpy", "matplotlib", "requests", "service.assessment", "service.engine", "service.fhir", "service.knowledge",

@@ -56,7 +56,7 @@ def fine(handler: BaseHTTPRequestHandler, _: Asked) -> None:
         "https://[::1",
     ],
 )
-def test_H10_an_address_that_is_not_listed_is_refused_before_anything_is_looked_up(url: str) -> None:
+def test_an_address_that_is_not_listed_is_refused_before_anything_is_looked_up(url: str) -> None:
     def nobody(host: str, port: int) -> list[str]:
         raise AssertionError("nothing may be looked up")
 
@@ -118,7 +118,7 @@ def test_which_addresses_a_name_may_stand_for(address: str, public_only: bool, p
     assert callable_address(address, private=True) is private_too
 
 
-def test_H10_a_listed_name_that_stands_for_a_private_address_is_not_connected_to() -> None:
+def test_a_listed_name_that_stands_for_a_private_address_is_not_connected_to() -> None:
     with other_host(fine) as host:
         for addresses in (["127.0.0.1"], ["93.184.216.34", "127.0.0.1"], ["::ffff:127.0.0.1"]):
             with pytest.raises(OutboundRefused):
@@ -128,7 +128,7 @@ def test_H10_a_listed_name_that_stands_for_a_private_address_is_not_connected_to
         assert host.asked == []
 
 
-def test_H10_the_address_that_was_checked_is_the_one_connected_to() -> None:
+def test_the_address_that_was_checked_is_the_one_connected_to() -> None:
     """DNS rebinding: a second lookup would answer otherwise, so there must be none."""
     lookups: list[str] = []
 
@@ -179,7 +179,7 @@ def test_tokens_do_not_travel_over_plain_http_to_public_hosts() -> None:
 # --- redirects ----------------------------------------------------------------------------------------------------
 
 
-def test_C14_H10_a_redirect_to_a_host_that_is_not_listed_is_refused() -> None:
+def test_C14_a_redirect_to_a_host_that_is_not_listed_is_refused() -> None:
     with other_host(fine) as secret:
 
         def away(handler: BaseHTTPRequestHandler, _: Asked) -> None:
@@ -218,7 +218,7 @@ def test_what_writes_is_not_redirected_and_loops_end() -> None:
 # --- how long, how much -------------------------------------------------------------------------------------------
 
 
-def test_H9_a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() -> None:
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up_in_time() -> None:
     def dribble(handler: BaseHTTPRequestHandler, asked: Asked) -> None:
         handler.send_response(200)
         if asked.path == "/body":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from service.app import Service
-    from service.assessment.run import Result
+    from service.assessment.run import AssessOptions, Result
     from service.errors import ServiceError
 
 PROGRESS_AFTER_SECONDS = 2.0
@@ -24,6 +24,7 @@ EPILOG = """\b
 Examples:
   python -m service assess tests/data/hip.json
   python -m service assess --json tests/data/spine.json > answer.json
+  python -m service assess --json --care-plan tests/data/spine.json > answer.json
   python -m service assess --json *.json > answers.ndjson
   curl -s https://ehr.example/fhir/QuestionnaireResponse/1 | python -m service assess -
 
@@ -43,7 +44,11 @@ _FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, 
     "--what-if/--no-what-if", "what_if", default=None,
     help="Also look for what would change the answer. Done unless --json.",
 )
-def command(files: tuple[Path, ...], as_json: bool, what_if: bool | None) -> None:
+@click.option(
+    "--care-plan", is_flag=True,
+    help="With --json: hold the plan as a contained CarePlan too. For people the plan is always told.",
+)
+def command(files: tuple[Path, ...], as_json: bool, what_if: bool | None, care_plan: bool) -> None:
     """Assess files; - reads standard input.
 
     Each FILE is FHIR R4 JSON: a QuestionnaireResponse, an Observation, a Bundle of them, or Parameters. Nothing is stored
@@ -52,15 +57,17 @@ def command(files: tuple[Path, ...], as_json: bool, what_if: bool | None) -> Non
     from rich.console import Console
 
     from service.app import build_service
+    from service.assessment.run import AssessOptions
     from service.errors import ServiceError
     from service.settings import read_settings
 
     service = build_service(read_settings())
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    options = AssessOptions(care_plan=care_plan, what_if=not as_json if what_if is None else what_if)
     failed = False
     for path in _with_progress(files, err):
         try:
-            result = _assessed(path, service, what_if=not as_json if what_if is None else what_if)
+            result = _assessed(path, service, options)
         except ServiceError as error:
             failed = True
             _tell_faults(path, error, as_json=as_json, err=err)
@@ -75,14 +82,14 @@ def command(files: tuple[Path, ...], as_json: bool, what_if: bool | None) -> Non
         sys.exit(EXIT_FAULTS)
 
 
-def _assessed(path: Path, service: Service, *, what_if: bool) -> Result:
-    from service.assessment.run import AssessOptions, assess_subject
+def _assessed(path: Path, service: Service, options: AssessOptions) -> Result:
+    from service.assessment.run import assess_subject
     from service.fhir import r4
 
     raw = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     limits = r4.Limits(max_bytes=service.settings.max_body_bytes, max_depth=service.settings.max_depth)
     parsed = r4.parse(raw, limits=limits)
-    return assess_subject(parsed.resource, parts=service.parts, warnings=parsed.warnings, options=AssessOptions(what_if=what_if))
+    return assess_subject(parsed.resource, parts=service.parts, warnings=parsed.warnings, options=options)
 
 
 def _print_json(resource: dict[str, object], *, pretty: bool) -> None:

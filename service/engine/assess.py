@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from service.engine.ages import ADULT_AGE_YEARS
 from service.engine.care import care_plan
 from service.engine.change import change_between
 from service.engine.combined import StageModel, compile_stages
-from service.engine.differential import ADULT_AGE_YEARS, Posterior, posterior, prior_answers, targets
+from service.engine.differential import Posterior, posterior, prior_answers, targets
 from service.engine.explain import Contrast, explain
 from service.engine.hypotheses import MAXIMUM_COEXISTING, Array
 from service.engine.levels import LevelModel, compile_levels

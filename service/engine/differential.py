@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from service.engine.ages import ADULT_AGE_YEARS, band_of
 from service.engine.evidence import Evidence, observe
 from service.engine.hypotheses import Array, normalised_log
 from service.engine.model import PATTERNS, Case
 from service.engine.network import AGE_FINDING, SEX_FINDING, Network
-
-ADULT_AGE_YEARS = 18.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +29,6 @@ class Posterior:
     def weights(self) -> Array:
         weights: Array = np.exp(self.log_posterior)
         return weights
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Marginal probability per condition (with the derived ones) and per source pattern; patterns sum to 1."""
-
-    conditions: Mapping[str, float]
-    patterns: Mapping[str, float]
 
 
 def posterior(case: Case, network: Network) -> Posterior:
@@ -77,13 +67,7 @@ def age_band(case: Case, network: Network) -> str | None:
         return str(given) if (AGE_FINDING, str(given)) in network.prior_ratios else None
     if case.age_years < ADULT_AGE_YEARS:
         return None
-    bands = [band for finding, band in network.prior_ratios if finding == AGE_FINDING]
-    return max((band for band in bands if _first_year(band) <= case.age_years), key=_first_year, default=None)
-
-
-def _first_year(band: str) -> int:
-    """First year of a band written ``40-49`` or ``70 and over``."""
-    return int(band.split("-")[0].split(" ")[0])
+    return band_of(case.age_years, [band for finding, band in network.prior_ratios if finding == AGE_FINDING])
 
 
 def targets(network: Network) -> tuple[tuple[str, ...], Array]:
@@ -97,13 +81,3 @@ def targets(network: Network) -> tuple[tuple[str, ...], Array]:
         ids.append(network.derived.id)
         columns.append(network.hypotheses.coexistence[:, None])
     return tuple(ids), np.column_stack(columns)
-
-
-def posterior_summary(case: Case, network: Network) -> Summary:
-    """Marginals and partition of one case."""
-    names, matrix = targets(network)
-    probability = dict(zip(names, (posterior(case, network).weights @ matrix).tolist(), strict=True))
-    return Summary(
-        conditions={name: value for name, value in probability.items() if name not in PATTERNS},
-        patterns={name: probability[name] for name in PATTERNS},
-    )

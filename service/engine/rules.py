@@ -10,8 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from service.engine.ages import years_of
 from service.engine.model import Answer, AnswerValue, Case, Test
 from service.engine.network import AGE_FINDING, SEX_FINDING
+
+OLDEST_YEARS = 130  # of a band without an end
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +78,8 @@ def _age(test: Test, facts: Facts) -> Truth:
     if facts.age_years is not None:
         ends = {test.holds(facts.age_years)}
     elif isinstance(band, str):
-        first, _, last = band.replace(" and over", "-130").partition("-")
-        ends = {test.holds(float(first)), test.holds(float(last))}
+        first, last = years_of(band)
+        ends = {test.holds(float(first)), test.holds(float(OLDEST_YEARS if last is None else last))}
     else:
         return Truth(None, missing=(AGE_FINDING,))
     return Truth(ends.pop()) if len(ends) == 1 else Truth(None, missing=(AGE_FINDING,))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
+from service.engine.ages import band_of, years_of
 from service.engine.model import Finding
 from service.engine.network import AGE_FINDING, SEX_FINDING
 from service.mapping.merge import Merged
 from service.mapping.readers.patient import Demographics
 from service.mapping.reading import Notebook, ReadingContext
-
-_NUMBER = re.compile(r"\d+")
 
 
 def settle_demographics(
@@ -23,24 +20,14 @@ def settle_demographics(
     return tuple(one for one in merged if not _contradicted(one, patient, bands, notebook))
 
 
-def band_of(age_years: float, bands: Finding) -> str | None:
-    """The choice (``50-59``, ``70 and over``) an age in completed years falls into; None below the lowest."""
-    fitting = None
-    for choice in bands.choices:
-        limits = [float(number) for number in _NUMBER.findall(choice)]
-        if limits and age_years >= limits[0] and (len(limits) == 1 or age_years < limits[1] + 1):
-            fitting = choice
-    return fitting
-
-
 def _warn_of_young_age(age_years: float, path: str, bands: Finding, notebook: Notebook) -> None:
-    lowest = min((float(number) for choice in bands.choices for number in _NUMBER.findall(choice)), default=0.0)
+    lowest = min((years_of(band)[0] for band in bands.choices), default=0)
     if age_years < lowest:
         notebook.warn(
             "business-rule",
-            f"The patient is younger than {lowest:g} years, for whom the figures of this service were not made.",
+            f"The patient is younger than {lowest} years, for whom the figures of this service were not made.",
             f"{path}.birthDate",
-            rule=f"The assessment speaks of people of {lowest:g} years and over.",
+            rule=f"The assessment speaks of people of {lowest} years and over.",
             repair="Do not rely on the probabilities; the red flags hold at any age.",
         )
 
@@ -49,7 +36,7 @@ def _contradicted(one: Merged, patient: Demographics, bands: Finding | None, not
     statement = one.decisive
     said: str | None = None
     if statement.finding_id == AGE_FINDING and patient.age_years is not None and bands is not None:
-        said = band_of(patient.age_years, bands)
+        said = band_of(patient.age_years, bands.choices)
         if said == statement.value:
             return False
         what = "age"

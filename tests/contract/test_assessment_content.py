@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 
 import pytest
 from flask.testing import FlaskClient
+from support.summary import posterior_summary
 
 from service.app import Service
 from service.assessment.run import assess_subject
-from service.engine.differential import posterior_summary
 from service.engine.model import PATTERNS, Answer, Case, Finding
 from service.fhir import r4
 from service.mapping.answers import answers_by_code

@@ -8,8 +8,8 @@ from math import isclose
 import pytest
 from plain_engine import HIP_SPINE, PlainEngine
 from random_cases import RandomCase, possible_answers, random_cases
+from support.summary import posterior_summary
 
-from service.engine.differential import posterior_summary
 from service.engine.network import Network
 
 TOLERANCE = 1e-9

@@ -16,8 +16,8 @@ from pgmpy.inference import VariableElimination
 from pgmpy.models import DiscreteBayesianNetwork
 from plain_engine import HIP_SPINE, PlainEngine
 from random_cases import RandomCase, random_cases
+from support.summary import posterior_summary
 
-from service.engine.differential import posterior_summary
 from service.engine.network import Network
 
 

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 from plain_engine import AGE_BANDS, HIP_SPINE, SIJ_PARTS, PlainEngine, representative
 from random_cases import DEMOGRAPHIC, RandomCase, possible_answers, random_cases
+from support.summary import posterior_summary
 
-from service.engine.differential import posterior_summary
 from service.engine.network import Network
 
 Probabilities = tuple[Mapping[str, float], Mapping[str, float]]  # per condition, per source pattern

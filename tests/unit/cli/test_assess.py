@@ -55,6 +55,14 @@ def test_what_is_missing_is_told_where_little_is_known() -> None:
     assert "Not screened: " in told
 
 
+def test_json_holds_a_care_plan_when_asked_for() -> None:
+    def contained(*arguments: str) -> set[str]:
+        return {one["resourceType"] for one in json.loads(run("--json", *arguments, HIP).stdout).get("contained", ())}
+
+    assert "CarePlan" in contained("--care-plan")
+    assert "CarePlan" not in contained()
+
+
 def test_json_of_one_file_is_one_risk_assessment() -> None:
     result = run("--json", HIP)
     assert result.exit_code == 0

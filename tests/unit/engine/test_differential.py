@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.summary import posterior_summary
 
-from service.engine.differential import posterior, posterior_summary
+from service.engine.differential import posterior
 from service.engine.hypotheses import enumerate_hypotheses, source_pattern
 from service.engine.model import PATTERNS, Answer, Case
 from service.engine.network import coexisting_levels, coexisting_present, compile_network, shared_levels

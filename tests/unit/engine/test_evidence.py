@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.summary import posterior_summary
 
-from service.engine.differential import posterior, posterior_summary
+from service.engine.differential import posterior
 from service.engine.evidence import observe
 from service.engine.model import Answer, Case
 from service.engine.network import compile_network

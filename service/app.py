@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -33,6 +33,9 @@ from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.requests import install_request_hooks
+
+if TYPE_CHECKING:
+    from service.storage.store import ResourceStore
 
 Resource = dict[str, Any]
 
@@ -82,14 +85,29 @@ def build_service(settings: Settings) -> Service:
     return Service(settings, parts, definitions, assess)
 
 
-def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Flask:
-    """The WSGI application, warm. `service` is one already built, or parts of a test's own."""
+def open_store(settings: Settings) -> ResourceStore | None:
+    """The store that the settings name, ready; None if nothing is to be stored. InvalidInput if it cannot be had."""
+    if settings.database is None:
+        return None
+    from service.storage.opening import open_store as open_database  # SQLAlchemy: only where something is stored
+
+    return open_database(
+        settings.database, connections=settings.threads + 2, indexer=lambda resource: (), now=utc_now, new_id=new_id
+    )
+
+
+def create_app(
+    settings: Settings | None = None, *, service: Service | None = None, store: ResourceStore | None = None
+) -> Flask:
+    """The WSGI application, warm. `service` is one already built, or parts of a test's own; `store` one already open."""
     settings = settings or read_settings()
+    store = store or open_store(settings)
     if service is None:
         service = build_service(settings)
         warm_up(service)
     # No static folder: its route would be one more address that answers with something other than FHIR.
     app = Flask("service", static_folder=None)
+    app.extensions["hipspine-store"] = store
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False  # /fhir/metadata/ is /fhir/metadata
     app.url_map.merge_slashes = False  # /fhir//metadata is nothing, rather than a redirect that a POST may not survive

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from service import __version__
+from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.engine.assess import build_engine
 from service.fhir import r4
@@ -32,6 +33,7 @@ from service.web.errors import install_error_handlers
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.operations.assess import Assess, assess_view, check_form
+from service.web.operations.forms import FormOperation, form_view
 from service.web.requests import install_request_hooks
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Service:
     parts: Parts
     definitions: Definitions
     assess: Assess
+    extract: FormOperation
+    populate: FormOperation
 
 
 def build_service(settings: Settings) -> Service:
@@ -82,7 +86,19 @@ def build_service(settings: Settings) -> Service:
     definitions = Definitions(
         [questionnaire, *_published(terminology), *_operation_definitions(settings.base_url), *card]
     )
-    return Service(settings, parts, definitions, assess)
+
+    def extracted(raw: bytes, resource_id: str | None) -> Resource:
+        parsed = r4.parse(raw, limits=limits)
+        return extract(parsed.resource, parts=parts, warnings=parsed.warnings)
+
+    def populated(raw: bytes, resource_id: str | None) -> Resource:
+        if resource_id is not None:
+            definitions.read("Questionnaire", resource_id)
+        parsed = r4.parse(raw, limits=limits)
+        find = partial(definitions.find, "Questionnaire")
+        return populate(parsed.resource, parts=parts, find=find, warnings=parsed.warnings, questionnaire_id=resource_id)
+
+    return Service(settings, parts, definitions, assess, extracted, populated)
 
 
 def open_store(settings: Settings) -> ResourceStore | None:
@@ -116,7 +132,11 @@ def create_app(
     install_fhir_routes(
         app,
         definitions=service.definitions,
-        operations={"assess": partial(assess_view, service.assess, service.parts.languages)},
+        operations={
+            "assess": partial(assess_view, service.assess, service.parts.languages),
+            "extract": partial(form_view, service.extract),
+            "populate": partial(form_view, service.populate),
+        },
         new_id=new_id,
         base_url=settings.base_url,
         public_url=settings.public_url,

@@ -50,6 +50,13 @@ class Definitions:
                 )
             ) from None
 
+    def find(self, type_name: str, canonical: str) -> Resource | None:
+        """The resource of a canonical address (perhaps with ``|version``) or of an id; None if it is not published here."""
+        address, _, version = canonical.partition("|")
+        published = self._by_type.get(type_name, {})
+        found = published.get(address) or next((one for one in published.values() if one.get("url") == address), None)
+        return found if found is not None and version in ("", found.get("version")) else None
+
     def matches(self, offered: ResourceType, search: Search) -> list[Resource]:
         """The resources that meet every applied parameter, sorted by id. A comma in a value means "or"."""
         elements = {parameter.name: parameter.element for parameter in offered.search_parameters}

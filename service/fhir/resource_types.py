@@ -50,6 +50,19 @@ ASSESS = Operation(
     documentation="Weighs the findings of one patient and returns one RiskAssessment. Changes and stores nothing.",
 )
 
+EXTRACT = Operation(
+    name="extract",
+    definition="extract",
+    documentation="Turns the answers of a form into Observations, as a transaction Bundle in Parameters. Stores nothing.",
+)
+
+POPULATE = Operation(
+    name="populate",
+    definition="populate",
+    documentation="Fills in a form from a patient's record, for a clinician to look over. Stores nothing.",
+    levels=("type", "instance"),
+)
+
 SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS,)
 
 _BY_ADDRESS = (
@@ -70,11 +83,13 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
         operations=(ASSESS,),
     ),
     ResourceType("OperationDefinition", "The operations of this server.", _PUBLISHED, _BY_ADDRESS),
-    ResourceType("Questionnaire", "The intake and examination form; every item is coded.", _PUBLISHED, _BY_ADDRESS),
+    ResourceType(
+        "Questionnaire", "The intake and examination form; every item is coded.", _PUBLISHED, _BY_ADDRESS, operations=(POPULATE,)
+    ),
     ResourceType(
         "QuestionnaireResponse",
         "Assessed on arrival, not stored.",
-        operations=(ASSESS,),
+        operations=(ASSESS, EXTRACT),
     ),
     ResourceType("ValueSet", "The lists of codes that the form and the answers are bound to.", _PUBLISHED, _BY_ADDRESS),
 )

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from service.engine.ages import band_of
 from service.engine.model import AnswerValue, Finding
 from service.engine.network import AGE_FINDING, SEX_FINDING
 from service.fhir.bundles import Resource
 from service.mapping.answers import answers_by_code
 from service.mapping.case import Reading
-from service.mapping.demographics import band_of
 from service.mapping.form import FormItem, form_from
 from service.mapping.readers.form_choice import finding_of_item
 from service.mapping.reading import Notebook, ReadingContext, UsedAnswer
@@ -81,7 +81,7 @@ def known_answers(reading: Reading, context: ReadingContext) -> dict[str, UsedAn
     patient = tuple(one.reference for one in reading.inputs if one.resource.get("resourceType") == "Patient")
     bands = next((finding for finding in context.knowledge.findings if finding.id == AGE_FINDING), None)
     if bands is not None and reading.case.age_years is not None:
-        band = band_of(reading.case.age_years, bands)
+        band = band_of(reading.case.age_years, bands.choices)
         if band is not None:
             known[AGE_FINDING] = UsedAnswer(AGE_FINDING, band, patient)
     if reading.case.sex is not None:

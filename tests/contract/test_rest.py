@@ -124,7 +124,11 @@ def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client
     }
     for entry in rest["resource"]:
         listed |= {f"/fhir/{entry['type']}", f"/fhir/{entry['type']}/<fhir_id:resource_id>"}
-        listed |= {f"/fhir/{entry['type']}/${operation['name']}" for operation in entry.get("operation", [])}
+        for operation in entry.get("operation", []):
+            read = client.get(f"/fhir/OperationDefinition/{operation['definition'].rsplit('/', 1)[1]}")
+            places = {"type": "", "instance": "/<fhir_id:resource_id>"}
+            offered = [place for level, place in places.items() if read.get_json(force=True)[level]]
+            listed |= {f"/fhir/{entry['type']}{place}/${operation['name']}" for place in offered}
     assert {rule.rule for rule in client.application.url_map.iter_rules()} == listed
 
 

@@ -20,10 +20,13 @@ from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.engine.assess import build_engine
 from service.fhir import r4
+from service.fhir.codes.held import Held
+from service.fhir.codes.operations import TerminologyOperations
+from service.fhir.codes.published import published_terminology
 from service.fhir.conformance import Definitions
-from service.fhir.terminology import Terminology, load_terminology
+from service.fhir.terminology import load_terminology
 from service.knowledge.load import load_knowledge_base
-from service.languages import translated_vocabularies
+from service.languages import translated_vocabularies, wordings
 from service.mapping.questionnaire import build_questionnaire
 from service.model_card.card import load_card
 from service.model_card.resources import card_resources
@@ -34,6 +37,7 @@ from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.operations.forms import FormOperation, form_view
+from service.web.operations.terminology import terminology_view
 from service.web.requests import install_request_hooks
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ class Service:
     assess: Assess
     extract: FormOperation
     populate: FormOperation
+    terminology: TerminologyOperations
 
 
 def build_service(settings: Settings) -> Service:
@@ -72,7 +77,7 @@ def build_service(settings: Settings) -> Service:
         new_id=new_id,
         translated=translated_vocabularies(knowledge, terminology),
     )
-    limits = r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
+    limits = limits_of(settings)
 
     def assess(raw: bytes, type_name: str | None, options: AssessOptions = NOTHING_MORE) -> Resource:
         parsed = r4.parse(raw, limits=limits)
@@ -84,7 +89,7 @@ def build_service(settings: Settings) -> Service:
         load_card(), base_url=settings.base_url, version=__version__, knowledge_version=knowledge.version
     )
     definitions = Definitions(
-        [questionnaire, *_published(terminology), *_operation_definitions(settings.base_url), *card]
+        [questionnaire, *published_terminology(terminology), *_operation_definitions(settings.base_url), *card]
     )
 
     def extracted(raw: bytes, resource_id: str | None) -> Resource:
@@ -98,7 +103,13 @@ def build_service(settings: Settings) -> Service:
         find = partial(definitions.find, "Questionnaire")
         return populate(parsed.resource, parts=parts, find=find, warnings=parsed.warnings, questionnaire_id=resource_id)
 
-    return Service(settings, parts, definitions, assess, extracted, populated)
+    codes = TerminologyOperations(
+        Held(terminology, wordings(parts.translated), definitions.of_type),
+        side_of=terminology.side_of,
+        now=utc_now,
+        new_id=new_id,
+    )
+    return Service(settings, parts, definitions, assess, extracted, populated, codes)
 
 
 def open_store(settings: Settings) -> ResourceStore | None:
@@ -136,6 +147,10 @@ def create_app(
             "assess": partial(assess_view, service.assess, service.parts.languages),
             "extract": partial(form_view, service.extract),
             "populate": partial(form_view, service.populate),
+            **{
+                name: partial(terminology_view, service.terminology, limits_of(settings), name)
+                for name in ("lookup", "validate-code", "subsumes", "expand", "translate")
+            },
         },
         new_id=new_id,
         base_url=settings.base_url,
@@ -172,6 +187,11 @@ def filled_form(questionnaire: Mapping[str, Any], count: int) -> Resource:
     }
 
 
+def limits_of(settings: Settings) -> r4.Limits:
+    """How large and how deep a body may be."""
+    return r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
+
+
 def utc_now() -> datetime:
     """The current time, aware, in UTC."""
     return datetime.now(UTC)
@@ -188,11 +208,6 @@ def _filled(items: list[Resource]) -> Iterator[Resource]:
             yield from _filled(item.get("item", []))
         elif item.get("answerOption"):
             yield {"linkId": item["linkId"], "answer": [item["answerOption"][0]]}
-
-
-def _published(terminology: Terminology) -> Iterator[Resource]:
-    for kind in ("CodeSystem", "ValueSet", "ConceptMap"):
-        yield from terminology.resources(kind)
 
 
 def _operation_definitions(base_url: str) -> Iterator[Resource]:

@@ -36,6 +36,10 @@ class Definitions:
         """The ids published for a type, sorted."""
         return tuple(sorted(self._by_type.get(type_name, {})))
 
+    def of_type(self, type_name: str) -> tuple[Resource, ...]:
+        """The resources published for a type, sorted by id."""
+        return tuple(self._by_type[type_name][resource_id] for resource_id in self.ids(type_name))
+
     def read(self, type_name: str, resource_id: str) -> Resource:
         """The resource of that type and id; NotFound if there is none."""
         try:

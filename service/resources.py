@@ -20,18 +20,22 @@ def terminology_directory() -> Path:
 
 
 def profiles_directory() -> Path:
-    """The folder of the compiled profiles and operation definitions."""
-    return _data_directory("profiles")
+    """The folder that holds resources/ (compiled profiles, operations, search parameters) and examples/."""
+    return _data_directory("profiles", beside="profiles/fsh-generated")
 
 
-def _data_directory(name: str) -> Path:
+def _data_directory(name: str, *, beside: str | None = None) -> Path:
     bundled = PACKAGE / "bundled" / name
     if bundled.is_dir():
         return bundled
-    beside = PACKAGE.parent / name
+    folder = PACKAGE.parent / (beside or name)
     # The marker tells our checkout from an unrelated folder that happens to lie beside site-packages/service.
-    if beside.is_dir() and (PACKAGE.parent / "pyproject.toml").is_file():
-        return beside
+    if folder.is_dir() and (PACKAGE.parent / "pyproject.toml").is_file():
+        return folder
     raise KnowledgeBaseError(
-        Fault("not-found", f"the folder {name}/ is missing", repair="Reinstall the package, or run from a complete checkout.")
+        Fault(
+            "not-found",
+            f"the folder {beside or name}/ is missing",
+            repair="Reinstall the package, or run from a complete checkout.",
+        )
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,26 +26,55 @@ class Search:
     ignored: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One resource to be read: where it stands, and how to get at it. What lies in a file is parsed when it is asked for."""
+
+    type_name: str
+    id: str
+    url: str
+    load: Callable[[], Resource]
+
+
+def compiled(directory: Path, *, canonical_base: str, base_url: str) -> Iterator[Published]:
+    """What lies in a folder of files named `Type-id.json`, its addresses moved from `canonical_base` to `base_url`.
+
+    Its address is that base, type and id. Snapshots are large and seldom read, so the files stay on disk until they are.
+    """
+    for path in sorted(directory.glob("*.json")):
+        type_name, _, resource_id = path.stem.partition("-")
+
+        def load(path: Path = path) -> Resource:
+            # Addresses also stand inside FHIRPath expressions, so it is the text in which they are replaced.
+            resource: Resource = json.loads(path.read_text(encoding="utf-8").replace(f"{canonical_base}/", f"{base_url}/"))
+            return resource
+
+        yield Published(type_name, resource_id, f"{base_url}/{type_name}/{resource_id}", load)
+
+
 class Definitions:
     """Published resources by type and id."""
 
-    def __init__(self, resources: Iterable[Resource]) -> None:
-        self._by_type: dict[str, dict[str, Resource]] = {}
-        for resource in resources:
-            self._by_type.setdefault(resource["resourceType"], {})[resource["id"]] = resource
+    def __init__(self, resources: Iterable[Resource | Published]) -> None:
+        self._by_type: dict[str, dict[str, Published]] = {}
+        for one in resources:
+            published = one if isinstance(one, Published) else _at_hand(one)
+            self._by_type.setdefault(published.type_name, {})[published.id] = published
+
+    def __iter__(self) -> Iterator[Published]:
+        """Every resource, by type and id."""
+        for type_name in sorted(self._by_type):
+            for resource_id in self.ids(type_name):
+                yield self._by_type[type_name][resource_id]
 
     def ids(self, type_name: str) -> tuple[str, ...]:
         """The ids published for a type, sorted."""
         return tuple(sorted(self._by_type.get(type_name, {})))
 
-    def of_type(self, type_name: str) -> tuple[Resource, ...]:
-        """The resources published for a type, sorted by id."""
-        return tuple(self._by_type[type_name][resource_id] for resource_id in self.ids(type_name))
-
     def read(self, type_name: str, resource_id: str) -> Resource:
         """The resource of that type and id; NotFound if there is none."""
         try:
-            return self._by_type[type_name][resource_id]
+            found = self._by_type[type_name][resource_id]
         except KeyError:
             raise NotFound(
                 Fault(
@@ -53,22 +84,16 @@ class Definitions:
                     repair=f"GET {type_name} lists those there are.",
                 )
             ) from None
-
-    def find(self, type_name: str, canonical: str) -> Resource | None:
-        """The resource of a canonical address (perhaps with ``|version``) or of an id; None if it is not published here."""
-        address, _, version = canonical.partition("|")
-        published = self._by_type.get(type_name, {})
-        found = published.get(address) or next((one for one in published.values() if one.get("url") == address), None)
-        return found if found is not None and version in ("", found.get("version")) else None
+        return found.load()
 
     def matches(self, offered: ResourceType, search: Search) -> list[Resource]:
         """The resources that meet every applied parameter, sorted by id. A comma in a value means "or"."""
         elements = {parameter.name: parameter.element for parameter in offered.search_parameters}
         found = []
         for resource_id in self.ids(offered.name):
-            resource = self._by_type[offered.name][resource_id]
-            if all(resource.get(elements[name]) in value.split(",") for name, value in search.applied):
-                found.append(resource)
+            published = self._by_type[offered.name][resource_id]
+            if all(getattr(published, elements[name]) in value.split(",") for name, value in search.applied):
+                found.append(published.load())
         return found
 
 
@@ -120,6 +145,10 @@ def searchset(
     if entries:  # an empty array is not legal FHIR
         bundle["entry"] = entries
     return bundle
+
+
+def _at_hand(resource: Resource) -> Published:
+    return Published(resource["resourceType"], resource["id"], resource.get("url", ""), lambda: resource)
 
 
 def _printable(name: str) -> str:

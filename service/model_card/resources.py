@@ -23,6 +23,7 @@ def _device(card: ModelCard, base_url: str, version: str, knowledge_version: str
     return {
         "resourceType": "Device",
         "id": DEVICE_ID,
+        "meta": {"profile": [f"{base_url}/StructureDefinition/engine-device|{version}"]},
         "extension": [
             {"url": card.fhir["card_extension"], "valueReference": {"reference": f"DocumentReference/{CARD_ID}"}},
         ],

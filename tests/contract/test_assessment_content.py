@@ -289,7 +289,7 @@ def test_A11_referrals_are_contained_drafts_that_a_clinician_has_to_take_up(answ
         assert one["priority"] in ("stat", "urgent", "routine")
         assert {"reference": "#"} in one["supportingInfo"], "dom-3"
         assert "contained" not in one, "dom-2"
-        assert "meta" not in one, "dom-4, dom-5"
+        assert set(one["meta"]) == {"profile"}, "dom-4, dom-5"
 
 
 # --- A12 alarm signs --------------------------------------------------------------------------------------------------

@@ -99,6 +99,12 @@ def test_a_parameter_of_the_wrong_type_or_given_twice_is_refused(client: FlaskCl
 # --- what is said --------------------------------------------------------------------------------------------------------
 
 
+def figures_of(result: list[Resource]) -> dict[str, Decimal]:
+    """The percentage of each source pattern after one result."""
+    held = [{part["url"]: part for part in item["extension"]} for item in result if item["url"] == "pattern"]
+    return {one["code"]["valueCode"]: one["probability"]["valueDecimal"] for one in held}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_answer_is_valid_and_its_figures_are_distributions(assess: Callable[..., Resource], name: str) -> None:
     answer = assess(example(name), "?what-if=true")
@@ -109,7 +115,7 @@ def test_the_answer_is_valid_and_its_figures_are_distributions(assess: Callable[
     for one in findings:
         for result in parts(one, "result"):
             held = {item["url"]: item for item in result}
-            figures = {item["url"]: item["valueDecimal"] for item in held["patterns"]["extension"]}
+            figures = figures_of(result)
             assert tuple(figures) == PATTERNS and sum(figures.values()) == Decimal("100.00")
             assert 0 <= held["expected"]["valueDecimal"] <= 100
 
@@ -128,8 +134,7 @@ def test_what_is_promised_for_a_result_comes_true_when_it_is_sent(
     }
     for finding_id in ("fadir", "faber", "slump", "log_roll", "car_transfer_pain"):
         for value in [value for name, value in told if name == finding_id]:
-            held = {item["url"]: item for item in told[finding_id, value]}
-            promised = {item["url"]: item["valueDecimal"] for item in held["patterns"]["extension"]}
+            promised = figures_of(told[finding_id, value])
             sent = assess(respond(**known, **{finding_id: value}))
             found = {
                 one["outcome"]["coding"][0]["code"]: one["probabilityDecimal"]

@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SOURCES:
         path = ROOT / name
         if path.is_dir():
-            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, source / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules", ".cache"))
         else:
             shutil.copy(path, source / name)
     out = tmp_path_factory.mktemp("wheel")
@@ -63,7 +63,8 @@ def test_the_wheel_holds_all_code_and_data_of_the_checkout(wheel: Path) -> None:
     wanted |= {
         f"service/bundled/terminology/{path.relative_to(ROOT / 'terminology')}" for path in (ROOT / "terminology").rglob("*.csv")
     }
-    wanted |= {f"service/bundled/profiles/{path.relative_to(ROOT / 'profiles')}" for path in (ROOT / "profiles").rglob("*.json")}
+    compiled = ROOT / "profiles" / "fsh-generated"
+    wanted |= {f"service/bundled/profiles/{path.relative_to(compiled)}" for path in compiled.rglob("*.json")}
     assert len(wanted) > 100
     assert wanted - held == set()
 

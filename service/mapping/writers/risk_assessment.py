@@ -34,6 +34,8 @@ Resource = dict[str, Any]
 Extension = dict[str, Any]
 
 PROFILE = "spine-hip-risk-assessment"
+DEVICE_PROFILE, REFERRAL_PROFILE, PLAN_PROFILE = "engine-device", "spine-hip-referral", "spine-hip-care-plan"
+MODEL_CARD = "http://hl7.org/fhir/uv/aitransparency/StructureDefinition/aitransparency.modelCardDescription"
 CONFIDENCE = "http://hl7.org/fhir/uv/aitransparency/StructureDefinition/AIconfidence"
 UCUM = "http://unitsofmeasure.org"
 MADE_BY_MACHINE = {
@@ -67,19 +69,29 @@ def write_risk_assessment(
     conditions = _printed(assessment.conditions, vocabulary)
     explained = {(one.kind, one.target) for one in evidence.explained(assessment)}
     requests = [
-        service_request(
-            recommendation,
-            f"request-{number}",
-            subject=reading.subject,
-            encounter=reading.encounter,
-            side=reading.case.side,
-            assessed_at=context.assessed_at,
-            vocabulary=vocabulary,
+        _declared(
+            service_request(
+                recommendation,
+                f"request-{number}",
+                subject=reading.subject,
+                encounter=reading.encounter,
+                side=reading.case.side,
+                assessed_at=context.assessed_at,
+                vocabulary=vocabulary,
+            ),
+            REFERRAL_PROFILE,
+            context,
         )
         for number, recommendation in enumerate((*assessment.recommendations, *imaging_proposals(assessment)), 1)
     ]
     plans = (
-        [care_plan(assessment, reading, requests=requests, assessed_at=context.assessed_at, vocabulary=vocabulary)]
+        [
+            _declared(
+                care_plan(assessment, reading, requests=requests, assessed_at=context.assessed_at, vocabulary=vocabulary),
+                PLAN_PROFILE,
+                context,
+            )
+        ]
         if reading.options.care_plan
         else []
     )
@@ -89,7 +101,7 @@ def write_risk_assessment(
         "resourceType": "RiskAssessment",
         "id": context.new_id(),
         "meta": {
-            "profile": [f"{vocabulary.structure(PROFILE)}|{context.version}"],
+            "profile": [_profile(PROFILE, context)],
             "security": [dict(MADE_BY_MACHINE)],
         },
         "language": vocabulary.texts.language,
@@ -97,7 +109,12 @@ def write_risk_assessment(
             "status": "generated",
             "div": narrative.narrative(assessment, story, vocabulary),
         },
-        "contained": [_device(assessment, context), *requests, *plans, *inputs.contained_inputs(reading)],
+        "contained": [
+            _declared(_device(assessment, context), DEVICE_PROFILE, context),
+            *requests,
+            *plans,
+            *inputs.contained_inputs(reading),
+        ],
         "extension": _extensions(assessment, reading, context, change),
         "identifier": [
             {
@@ -283,6 +300,16 @@ def _next_examinations(assessment: Assessment, vocabulary: Vocabulary) -> list[E
 # --- the rest --------------------------------------------------------------------------------------------------------
 
 
+def _profile(name: str, context: WritingContext) -> str:
+    return f"{context.vocabulary.structure(name)}|{context.version}"
+
+
+def _declared(resource: Resource, profile: str, context: WritingContext) -> Resource:
+    """The contained resource with its profile: the one part of meta it may carry (dom-4, dom-5)."""
+    head = {"resourceType": resource["resourceType"], "id": resource["id"], "meta": {"profile": [_profile(profile, context)]}}
+    return head | resource
+
+
 def _device(assessment: Assessment, context: WritingContext) -> Resource:
     """The software that made the assessment, by name and versions."""
     name = context.vocabulary.texts("device-name")
@@ -292,7 +319,7 @@ def _device(assessment: Assessment, context: WritingContext) -> Resource:
     return {
         "resourceType": "Device",
         "id": "device",
-        "extension": [part(context.vocabulary.structure("model-card"), "valueReference", card)],
+        "extension": [part(MODEL_CARD, "valueReference", card)],
         "identifier": [{"system": f"{base}/Device", "value": "hipspine"}],
         "status": "active",
         "deviceName": [{"name": name, "type": "model-name"}],

@@ -25,8 +25,8 @@ def service_request(
 ) -> Resource:
     """One contained draft: nothing is ordered until a clinician takes it up.
 
-    Contained resources carry no meta (dom-4, dom-5) and no contained ones of their own (dom-2); `supportingInfo` points
-    back to the assessment, which also ties the draft to it (dom-3).
+    Contained resources carry neither versions nor labels (dom-4, dom-5) and no contained ones of their own (dom-2);
+    `supportingInfo` points back to the assessment, which also ties the draft to it (dom-3).
     """
     referral = recommendation.referral
     because = [vocabulary.reason(code) for code in recommendation.because]

@@ -132,8 +132,8 @@ def _result(effect: ResultEffect, vocabulary: Vocabulary) -> Extension:
         part("value", *vocabulary.value(effect.value)),
         part("expected", "valueDecimal", percentage(min(effect.expected, 1.0))),
         part("flips", "valueBoolean", effect.flips),
-        nested(
-            "patterns",
-            *(part(code, "valueDecimal", figure) for (code, _), figure in zip(effect.patterns, figures, strict=True)),
+        *(
+            nested("pattern", part("code", "valueCode", code), part("probability", "valueDecimal", figure))
+            for (code, _), figure in zip(effect.patterns, figures, strict=True)
         ),
     )

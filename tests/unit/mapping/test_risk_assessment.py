@@ -379,7 +379,8 @@ def test_A11_a_recommendation_is_a_contained_draft_that_points_back(write: Any) 
     assert request["subject"] == resource["subject"]
     assert request["reasonCode"][0]["coding"][0]["code"] == "hip-pain"
     assert request["supportingInfo"] == [{"reference": "#"}]
-    assert not {"meta", "contained", "text"} & set(request)
+    assert request["meta"] == {"profile": [f"{BASE}/StructureDefinition/spine-hip-referral|1.2.3"]}
+    assert not {"contained", "text"} & set(request)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_an_answer_names_the_device_and_the_card_that_the_server_offers(
     assert device["identifier"] == offered["identifier"]
     assert device["version"] == offered["version"]
     [extension] = device["extension"]
-    assert extension["url"] == f"{settings.base_url}/StructureDefinition/model-card"
+    assert extension["url"] == "http://hl7.org/fhir/uv/aitransparency/StructureDefinition/aitransparency.modelCardDescription"
     card = client.get("/fhir/DocumentReference/model-card").get_json(force=True)
     assert [extension["valueReference"]["identifier"]] == card["identifier"]
 

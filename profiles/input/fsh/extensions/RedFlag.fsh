@@ -1,0 +1,18 @@
+Extension: RedFlag
+Id: red-flag
+Title: "Red flag"
+Description: "An alarm sign that the answers raise, before and apart from any probability: which rule, what raised it, how soon to act and what to do."
+Context: RiskAssessment
+* insert Published
+* ^purpose = "HL7's flag-detail and detectedissue elements belong to resources of their own. An alarm has to stand in the assessment itself, so that no reader can have one without the other."
+* extension contains
+    rule 1..1 and
+    urgency 1..1 and
+    finding 1..* and
+    message 1..1 and
+    action 1..1
+* insert CodedPart(extension[rule], Coding, $red-flag, [[The rule that is met]])
+* insert CodedPart(extension[urgency], Coding, $urgency, [[How soon to act on it]])
+* insert CodedPart(extension[finding], code, $finding, [[A finding that meets the rule]])
+* insert Part(extension[message], string, [[What it may mean]])
+* insert Part(extension[action], string, [[What to do]])

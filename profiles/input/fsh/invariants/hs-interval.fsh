@@ -1,0 +1,4 @@
+Invariant: hs-interval
+Description: "Every prediction carries an interval around its probability: AIconfidence of AI Transparency on FHIR, a range in UCUM percent."
+Expression: "extension.where(url = 'http://hl7.org/fhir/uv/aitransparency/StructureDefinition/AIconfidence').count() = 1 and extension.where(url = 'http://hl7.org/fhir/uv/aitransparency/StructureDefinition/AIconfidence').value.low.value <= probability and extension.where(url = 'http://hl7.org/fhir/uv/aitransparency/StructureDefinition/AIconfidence').value.high.value >= probability and extension.where(url = 'http://hl7.org/fhir/uv/aitransparency/StructureDefinition/AIconfidence').value.low.code = '%' and extension.where(url = 'http://hl7.org/fhir/uv/aitransparency/StructureDefinition/AIconfidence').value.high.code = '%'"
+Severity: #error

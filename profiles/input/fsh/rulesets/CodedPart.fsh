@@ -1,0 +1,3 @@
+RuleSet: CodedPart(path, type, valueset, short)
+* insert Part({path}, {type}, [[{short}]])
+* {path}.value[x] from {valueset} (required)

@@ -1,0 +1,3 @@
+RuleSet: Published
+* ^experimental = false
+* ^publisher = "HipSpine"

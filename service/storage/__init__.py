@@ -1,1 +1,0 @@
-"""Resources at rest, in SQLite or PostgreSQL."""

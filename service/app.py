@@ -10,18 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
 from service import __version__
+from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.engine.assess import build_engine
 from service.fhir import r4
+from service.fhir.codes.held import Held
+from service.fhir.codes.operations import TerminologyOperations
+from service.fhir.codes.published import published_terminology
 from service.fhir.conformance import Definitions, compiled
-from service.fhir.terminology import Terminology, load_terminology
+from service.fhir.terminology import load_terminology
 from service.knowledge.load import load_knowledge_base
-from service.languages import translated_vocabularies
+from service.languages import translated_vocabularies, wordings
 from service.mapping.questionnaire import build_questionnaire
 from service.model_card.card import load_card
 from service.model_card.resources import card_resources
@@ -31,7 +35,12 @@ from service.web.errors import install_error_handlers
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.operations.assess import Assess, assess_view, check_form
+from service.web.operations.forms import FormOperation, form_view
+from service.web.operations.terminology import terminology_view
 from service.web.requests import install_request_hooks
+
+if TYPE_CHECKING:
+    from service.storage.store import ResourceStore
 
 Resource = dict[str, Any]
 
@@ -46,6 +55,9 @@ class Service:
     parts: Parts
     definitions: Definitions
     assess: Assess
+    extract: FormOperation
+    populate: FormOperation
+    terminology: TerminologyOperations
 
 
 def build_service(settings: Settings) -> Service:
@@ -64,7 +76,7 @@ def build_service(settings: Settings) -> Service:
         new_id=new_id,
         translated=translated_vocabularies(knowledge, terminology),
     )
-    limits = r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
+    limits = limits_of(settings)
 
     def assess(raw: bytes, type_name: str | None, options: AssessOptions = NOTHING_MORE) -> Resource:
         parsed = r4.parse(raw, limits=limits)
@@ -79,19 +91,52 @@ def build_service(settings: Settings) -> Service:
         profiles_directory() / "resources", canonical_base=CANONICAL_BASE, base_url=settings.base_url
     )
     definitions = Definitions(
-        [questionnaire, *_published(terminology), *published_files, *card]
+        [questionnaire, *published_terminology(terminology), *published_files, *card]
     )
-    return Service(settings, parts, definitions, assess)
+
+    def extracted(raw: bytes, resource_id: str | None) -> Resource:
+        parsed = r4.parse(raw, limits=limits)
+        return extract(parsed.resource, parts=parts, warnings=parsed.warnings)
+
+    def populated(raw: bytes, resource_id: str | None) -> Resource:
+        if resource_id is not None:
+            definitions.read("Questionnaire", resource_id)
+        parsed = r4.parse(raw, limits=limits)
+        find = partial(definitions.find, "Questionnaire")
+        return populate(parsed.resource, parts=parts, find=find, warnings=parsed.warnings, questionnaire_id=resource_id)
+
+    codes = TerminologyOperations(
+        Held(terminology, wordings(parts.translated), definitions.of_type),
+        side_of=terminology.side_of,
+        now=utc_now,
+        new_id=new_id,
+    )
+    return Service(settings, parts, definitions, assess, extracted, populated, codes)
 
 
-def create_app(settings: Settings | None = None, *, service: Service | None = None) -> Flask:
-    """The WSGI application, warm. `service` is one already built, or parts of a test's own."""
+def open_store(settings: Settings) -> ResourceStore | None:
+    """The store that the settings name, ready; None if nothing is to be stored. InvalidInput if it cannot be had."""
+    if settings.database is None:
+        return None
+    from service.storage.opening import open_store as open_database  # SQLAlchemy: only where something is stored
+
+    return open_database(
+        settings.database, connections=settings.threads + 2, indexer=lambda resource: (), now=utc_now, new_id=new_id
+    )
+
+
+def create_app(
+    settings: Settings | None = None, *, service: Service | None = None, store: ResourceStore | None = None
+) -> Flask:
+    """The WSGI application, warm. `service` is one already built, or parts of a test's own; `store` one already open."""
     settings = settings or read_settings()
+    store = store or open_store(settings)
     if service is None:
         service = build_service(settings)
         warm_up(service)
     # No static folder: its route would be one more address that answers with something other than FHIR.
     app = Flask("service", static_folder=None)
+    app.extensions["hipspine-store"] = store
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False  # /fhir/metadata/ is /fhir/metadata
     app.url_map.merge_slashes = False  # /fhir//metadata is nothing, rather than a redirect that a POST may not survive
@@ -100,7 +145,15 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
     install_fhir_routes(
         app,
         definitions=service.definitions,
-        operations={"assess": partial(assess_view, service.assess, service.parts.languages)},
+        operations={
+            "assess": partial(assess_view, service.assess, service.parts.languages),
+            "extract": partial(form_view, service.extract),
+            "populate": partial(form_view, service.populate),
+            **{
+                name: partial(terminology_view, service.terminology, limits_of(settings), name)
+                for name in ("lookup", "validate-code", "subsumes", "expand", "translate")
+            },
+        },
         new_id=new_id,
         base_url=settings.base_url,
         public_url=settings.public_url,
@@ -136,6 +189,11 @@ def filled_form(questionnaire: Mapping[str, Any], count: int) -> Resource:
     }
 
 
+def limits_of(settings: Settings) -> r4.Limits:
+    """How large and how deep a body may be."""
+    return r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
+
+
 def utc_now() -> datetime:
     """The current time, aware, in UTC."""
     return datetime.now(UTC)
@@ -152,8 +210,3 @@ def _filled(items: list[Resource]) -> Iterator[Resource]:
             yield from _filled(item.get("item", []))
         elif item.get("answerOption"):
             yield {"linkId": item["linkId"], "answer": [item["answerOption"][0]]}
-
-
-def _published(terminology: Terminology) -> Iterator[Resource]:
-    for kind in ("CodeSystem", "ValueSet", "ConceptMap"):
-        yield from terminology.resources(kind)

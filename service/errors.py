@@ -23,6 +23,7 @@ FaultKind = Literal[
     "too-long",
     "too-costly",
     "conflict",
+    "deleted",        # it was there once
     "multiple-matches",
     "transient",      # another server failed; the same request may work later
     "login",          # the caller did not prove who it is
@@ -73,6 +74,18 @@ class TooLarge(InvalidInput):
 
 class NotFound(ServiceError):
     """There is nothing at that address."""
+
+
+class Gone(ServiceError):
+    """There was something at that address; it was deleted."""
+
+
+class VersionConflict(ServiceError):
+    """What the request relies on is no longer so: the version it names, or how many resources meet its condition."""
+
+
+class Unavailable(ServiceError):
+    """Something this service needs does not answer. Nothing was acknowledged; the request may be sent again."""
 
 
 class NotSupported(ServiceError):

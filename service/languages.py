@@ -8,7 +8,7 @@ A language is data: `service/mapping/writers/texts/<language>.json` and `service
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from service.engine.model import KnowledgeBase
 from service.fhir.terminology import Terminology
 from service.knowledge.reviews import outdated
 from service.knowledge.translation import load_catalogue, needed, source_text, translate
+from service.mapping.answers import ABSENT, PRESENT, answer_code
 from service.mapping.writers.texts import REFERENCE, load_texts, texts_directory
 from service.mapping.writers.vocabulary import Vocabulary
 from service.mapping.writers.words import Words
@@ -94,3 +95,30 @@ def _loader(language: str, knowledge: KnowledgeBase, terminology: Terminology) -
         return Vocabulary(translate(knowledge, catalogue), terminology, load_texts(language), words)
 
     return load
+
+
+def wordings(translated: Mapping[str, Callable[[], Vocabulary]]) -> dict[str, Callable[[], Mapping[tuple[str, str], str]]]:
+    """Per further language, how to get what our own codes are called in it: (id of the code system, code) -> text.
+
+    What a language has no word for is left out. Made at the first use, as the vocabulary is.
+    """
+    return {language: _wording(vocabulary) for language, vocabulary in translated.items()}
+
+
+def _wording(vocabulary: Callable[[], Vocabulary]) -> Callable[[], Mapping[tuple[str, str], str]]:
+    @cache
+    def words() -> Mapping[tuple[str, str], str]:
+        spoken = vocabulary()
+        labelled: dict[str, Iterable[Any]] = {
+            "finding": spoken.knowledge.findings,
+            "condition": spoken.knowledge.conditions,
+            "red-flag": spoken.knowledge.red_flags,
+            "plan-item": spoken.knowledge.plan_rules,
+        }
+        found = {(system, entry.id): entry.label for system, entries in labelled.items() for entry in entries}
+        found |= {("answer", answer_code(choice)): text for choice, text in spoken.words.choices.items()}
+        found |= {("answer", state): spoken.texts(f"state-{state}") for state in (PRESENT, ABSENT)}
+        found |= {(system, code): text for system, codes in spoken.words.displays.items() for code, text in codes.items()}
+        return found
+
+    return words

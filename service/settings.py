@@ -13,6 +13,7 @@ import ipaddress
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 from marshmallow import Schema, ValidationError
@@ -58,6 +59,17 @@ class Settings:
         "Address of the FHIR base as clients reach it, when a proxy changes it. Unset: taken from each request.",
         None,
         _address(),
+    )
+    database_url: str | None = _setting(
+        "Where resources are stored: `sqlite:///FILE`, `postgresql://USER:PASSWORD@HOST/DATABASE`, or `none` to store nothing. "
+        "Unset: a SQLite file in the data folder.",
+        None,
+        parsers.String(),
+    )
+    data_folder: str | None = _setting(
+        "Folder of the files the service keeps. Unset: `$XDG_DATA_HOME/hipspine`, else `~/.local/share/hipspine`.",
+        None,
+        parsers.String(),
     )
     max_body_bytes: int = _setting("Largest request body in bytes; a larger one is answered 413.", 5_000_000, _whole(1_000))
     max_depth: int = _setting("Deepest nesting of JSON in a request; deeper is answered 400.", 64, _whole(8, 500))
@@ -108,6 +120,21 @@ class Settings:
         "INFO",
         parsers.String(validate=OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
     )
+
+    @property
+    def database(self) -> str | None:
+        """The URL of the database; None if nothing is to be stored."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data_path / 'hipspine.db'}"
+        return None if self.database_url.lower() == "none" else self.database_url
+
+    @property
+    def data_path(self) -> Path:
+        """The folder of what the service keeps; it may not exist yet."""
+        if self.data_folder is not None:
+            return Path(self.data_folder).expanduser().absolute()
+        home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        return Path(home).expanduser().absolute() / "hipspine"
 
     @property
     def loopback(self) -> bool:

@@ -22,17 +22,19 @@ if TYPE_CHECKING:  # the unit tests of one layer need not load the others
 
 Resource = dict[str, Any]
 
+pytest_plugins = ["support.databases"]
+
 limit_blas_threads()  # as the command line does, and before any test imports NumPy
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    """The defaults, whatever the environment of the test run holds."""
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The defaults, whatever the environment of the test run holds, with a data folder of the test run's own."""
     from service.settings import Settings, settings_rows
 
     held = {variable: os.environ.pop(variable) for variable, _, _ in settings_rows() if variable in os.environ}
     try:
-        return Settings()
+        return Settings(data_folder=str(tmp_path_factory.mktemp("data")))
     finally:
         os.environ.update(held)
 
@@ -115,6 +117,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     def start(*arguments: str, **environment: str) -> LiveServer:
         folder = tmp_path_factory.mktemp("server")
         log_file = folder / "stderr.log"
+        environment.setdefault("HIPSPINE_DATA_FOLDER", str(folder / "data"))
         with log_file.open("w") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "service", "serve", "--port", "0", *arguments],

@@ -58,6 +58,17 @@ class Parts:
     def form(self) -> Form:
         return own_form(self.questionnaire, self.knowledge, self.terminology)
 
+    def reading_context(self, assessed_at: datetime) -> ReadingContext:
+        """What a submission is read against at that moment."""
+        return ReadingContext(
+            knowledge=self.knowledge,
+            terminology=self.terminology,
+            questionnaire=self.questionnaire,
+            assessed_at=assessed_at,
+            base_url=self.base_url,
+            form=self.form,
+        )
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(self.knowledge, self.terminology, load_texts(self.language))
@@ -82,17 +93,7 @@ def assess_subject(
     fault if it cannot be worked on. Stores nothing.
     """
     assessed_at = parts.now()
-    reading = read_submission(
-        resource,
-        context=ReadingContext(
-            knowledge=parts.knowledge,
-            terminology=parts.terminology,
-            questionnaire=parts.questionnaire,
-            assessed_at=assessed_at,
-            base_url=parts.base_url,
-            form=parts.form,
-        ),
-    )
+    reading = read_submission(resource, context=parts.reading_context(assessed_at))
     options |= reading.options
     reading = replace(reading, warnings=(*warnings, *reading.warnings), options=options)
     assessment = parts.engine.assess(reading.case, what_if=options.what_if)

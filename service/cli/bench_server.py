@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
+import shutil
 import sys
+import tempfile
 
 from flask import Flask, Response, request
 
@@ -41,7 +44,9 @@ def service(port: int) -> None:
     from service.server import bound_socket, serve_waitress
     from service.settings import read_settings
 
-    settings = read_settings(host="127.0.0.1", port=port)
+    folder = tempfile.mkdtemp(prefix="hipspine-bench-")  # a database of its own, which nobody keeps
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    settings = read_settings(host="127.0.0.1", port=port, database_url=f"sqlite:///{folder}/bench.db")
     app = create_app(settings)
     add_echo(app, json.loads(sys.stdin.read() or "{}"))
     serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=lambda: None)

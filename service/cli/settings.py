@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import click
@@ -19,4 +20,9 @@ def command(markdown: bool) -> None:
     settings = read_settings()
     for (variable, _, meaning), item in zip(settings_rows(), fields(settings), strict=True):
         value = getattr(settings, item.name)
-        click.echo(f"{click.style(variable, bold=True)}={'' if value is None else value}\n    {meaning}")
+        click.echo(f"{click.style(variable, bold=True)}={'' if value is None else without_password(str(value))}\n    {meaning}")
+
+
+def without_password(text: str) -> str:
+    """The text with the password of every address in it replaced."""
+    return re.sub(r"(://[^:/@\s]*):[^@/\s]*@", r"\1:***@", text)

@@ -64,6 +64,7 @@ def _resource(offered: ResourceType, base_url: str) -> dict[str, Any]:
 def _operation(operation: Operation, base_url: str) -> dict[str, Any]:
     return {
         "name": operation.name,
-        "definition": f"{base_url}/OperationDefinition/{operation.definition}",
+        "definition": operation.definition if "://" in operation.definition
+        else f"{base_url}/OperationDefinition/{operation.definition}",
         "documentation": operation.documentation,
     }

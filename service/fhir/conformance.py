@@ -71,6 +71,10 @@ class Definitions:
         """The ids published for a type, sorted."""
         return tuple(sorted(self._by_type.get(type_name, {})))
 
+    def of_type(self, type_name: str) -> tuple[Resource, ...]:
+        """The resources published for a type, sorted by id."""
+        return tuple(self._by_type[type_name][resource_id].load() for resource_id in self.ids(type_name))
+
     def read(self, type_name: str, resource_id: str) -> Resource:
         """The resource of that type and id; NotFound if there is none."""
         try:
@@ -85,6 +89,14 @@ class Definitions:
                 )
             ) from None
         return found.load()
+
+    def find(self, type_name: str, canonical: str) -> Resource | None:
+        """The resource of a canonical address (perhaps with ``|version``) or of an id; None if it is not published here."""
+        address, _, version = canonical.partition("|")
+        published = self._by_type.get(type_name, {})
+        named = published.get(address) or next((one for one in published.values() if one.url == address), None)
+        found = named.load() if named is not None else None
+        return found if found is not None and version in ("", found.get("version")) else None
 
     def matches(self, offered: ResourceType, search: Search) -> list[Resource]:
         """The resources that meet every applied parameter, sorted by id. A comma in a value means "or"."""

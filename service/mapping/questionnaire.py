@@ -37,6 +37,8 @@ _MINIMUM = "http://hl7.org/fhir/StructureDefinition/minValue"
 _MAXIMUM = "http://hl7.org/fhir/StructureDefinition/maxValue"
 _CONTROL = "http://hl7.org/fhir/StructureDefinition/questionnaire-itemControl"
 _CONTROL_SYSTEM = "http://hl7.org/fhir/questionnaire-item-control"
+# Every coded answer may be taken out as an Observation: said once for the whole form.
+_EXTRACT = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observationExtract"
 _UCUM = "http://unitsofmeasure.org"
 
 
@@ -45,6 +47,7 @@ def build_questionnaire(knowledge: KnowledgeBase, terminology: Terminology, *, b
     return {
         "resourceType": "Questionnaire",
         "id": QUESTIONNAIRE_ID,
+        "extension": [{"url": _EXTRACT, "valueBoolean": True}],
         "url": f"{base_url.rstrip('/')}/Questionnaire/{QUESTIONNAIRE_ID}",
         "version": version,
         "name": "HipSpineIntake",

@@ -14,6 +14,7 @@ from werkzeug.exceptions import NotFound as NoRoute
 from service.errors import (
     Fault,
     FaultKind,
+    Gone,
     InvalidInput,
     KnowledgeBaseError,
     MalformedInput,
@@ -22,7 +23,9 @@ from service.errors import (
     OutboundRefused,
     ServiceError,
     TooLarge,
+    Unavailable,
     UpstreamFailed,
+    VersionConflict,
 )
 from service.fhir.outcomes import operation_outcome
 from service.web.responses import outcome_response
@@ -48,6 +51,9 @@ STATUS: Mapping[type[ServiceError], int] = MappingProxyType(
         TooLarge: 413,
         InvalidInput: 422,
         NotFound: 404,
+        Gone: 410,
+        VersionConflict: 412,
+        Unavailable: 503,
         UnsupportedMethod: 405,
         NotAcceptable: 406,
         UnsupportedMediaType: 415,
@@ -77,7 +83,11 @@ def install_error_handlers(app: Flask, *, fhir_path: str) -> None:
         status = status_of(error)
         if status == 500:
             return unforeseen(error)
-        return outcome_response(operation_outcome(error.faults), status)
+        response = outcome_response(operation_outcome(error.faults), status)
+        if status == 503:
+            log.warning("unavailable request_id=%s %s", g.request_id, place_of(error))
+            response.headers["Retry-After"] = "1"
+        return response
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,9 +65,13 @@ class LiveServer:
 
 
 def clean_environment(**given: str) -> dict[str, str]:
-    """The environment without any setting of ours, plus those given."""
+    """The environment without any setting of ours, plus those given; what is stored goes to a folder of its own."""
     ours = {variable for variable, _, _ in settings_rows()}
     kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith("HIPSPINE_")}
+    if "HIPSPINE_DATA_FOLDER" not in given:
+        folder = tempfile.mkdtemp(prefix="hipspine-test-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        given = {"HIPSPINE_DATA_FOLDER": folder, **given}
     return {**kept, "PYTHONPATH": str(ROOT), **given}
 
 

@@ -21,7 +21,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.mapping": ("service.engine", "service.fhir", "service.errors"),
     "service.assessment": ("service.engine", "service.mapping", "service.fhir", "service.errors"),
     "service.clients": ("requests", "urllib3", "service.errors"),
-    "service.web": ("flask", "werkzeug", "marshmallow", "service.assessment", "service.fhir", "service.errors"),
+    "service.storage": ("sqlalchemy", "alembic", "psycopg", "service.fhir", "service.errors"),
+    "service.web": (
+        "flask", "werkzeug", "marshmallow", "service.assessment", "service.interactions", "service.fhir", "service.storage.store",
+        "service.errors",
+    ),
+    "service.interactions": (
+        "service.assessment", "service.mapping", "service.fhir", "service.storage.store", "service.errors",
+    ),
     "service.evaluation": (
         "numpy", "matplotlib", "requests", "service.assessment", "service.engine", "service.fhir", "service.knowledge",
         "service.mapping", "service.errors",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -49,12 +49,24 @@ def _our_form(context: ReadingContext) -> Form:
 
 def own_form(questionnaire: Mapping[str, Any], knowledge: KnowledgeBase, terminology: Terminology) -> Form:
     """The form of this service, prepared for reading: its linkIds are finding ids, or its items carry a finding's code."""
+    return form_from(questionnaire, _finding_of_ours(knowledge, terminology), ours=True)
+
+
+def finding_of_item(questionnaire: Mapping[str, Any], context: ReadingContext) -> Callable[[Mapping[str, Any]], str]:
+    """Gives the finding that an item of the form asks for, empty if none: by linkId in our own form, else by its codes."""
+    if questionnaire.get("url") == context.questionnaire["url"]:
+        return _finding_of_ours(context.knowledge, context.terminology)
+    ids = {finding.id for finding in context.knowledge.findings}
+    return lambda item: _finding_by_code(item, ids, context.terminology)
+
+
+def _finding_of_ours(knowledge: KnowledgeBase, terminology: Terminology) -> Callable[[Mapping[str, Any]], str]:
     ids = {finding.id for finding in knowledge.findings}
 
     def finding_of(item: Mapping[str, Any]) -> str:
         return str(item["linkId"]) if item["linkId"] in ids else _finding_by_code(item, ids, terminology)
 
-    return form_from(questionnaire, finding_of, ours=True)
+    return finding_of
 
 
 def _foreign_form(held: Held, index: ReferenceIndex, context: ReadingContext, notebook: Notebook) -> Form | None:

@@ -64,7 +64,7 @@ def read_questionnaire_response(held: Held, index: ReferenceIndex, context: Read
 def _given(held: Held, form: Form, context: ReadingContext, notebook: Notebook) -> dict[str, Given]:
     """The answers by linkId, wherever in the response they stand: a flat list is as good as the groups of the form."""
     given: dict[str, Given] = {}
-    for element, path in _items(held.resource, held.path):
+    for element, path in items_of(held.resource, held.path):
         link_id = str(element.get("linkId", ""))
         item = form.items.get(link_id)
         if item is None:
@@ -86,14 +86,14 @@ def _given(held: Held, form: Form, context: ReadingContext, notebook: Notebook) 
     return given
 
 
-def _items(element: Mapping[str, Any], path: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+def items_of(element: Mapping[str, Any], path: str) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Every item below an element, each before the items inside it, those below answers included."""
     for number, item in enumerate(element.get("item", ())):
         at = f"{path}.item[{number}]"
         yield item, at
-        yield from _items(item, at)
+        yield from items_of(item, at)
         for place, answer in enumerate(item.get("answer", ())):
-            yield from _items(answer, f"{at}.answer[{place}]")
+            yield from items_of(answer, f"{at}.answer[{place}]")
 
 
 def _unknown_item(

@@ -1,0 +1,84 @@
+"""Every terminology operation of R4 that is offered here, by type and name: one table behind the web and the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from service.errors import Fault
+from service.fhir.codes import code_system, concept_map, value_set
+from service.fhir.codes.code_system import spoken
+from service.fhir.codes.held import Held
+from service.fhir.parameters import Input, read_inputs
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation answers, and the language its wording is in."""
+
+    resource: Resource
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    work: Callable[..., Resource]
+    inputs: tuple[Input, ...]
+    one_of: tuple[tuple[str, ...], ...] = ()
+
+
+class TerminologyOperations:
+    """The operations on what is held. `now` gives an aware datetime, `new_id` a UUID."""
+
+    def __init__(
+        self, held: Held, *, side_of: Callable[[Resource], str | None], now: Callable[[], datetime], new_id: Callable[[], str]
+    ) -> None:
+        self.held = held
+        self._now = now
+        self._new_id = new_id
+        self._operations: Mapping[tuple[str, str], _Offered] = {
+            ("CodeSystem", "lookup"): _Offered(code_system.lookup, code_system.LOOKUP, code_system.CODED),
+            ("CodeSystem", "validate-code"): _Offered(
+                code_system.validate_code, code_system.VALIDATE_CODE, code_system.ANY_CODED
+            ),
+            ("CodeSystem", "subsumes"): _Offered(code_system.subsumes, code_system.SUBSUMES, code_system.PAIR),
+            ("ValueSet", "expand"): _Offered(self._expand, value_set.EXPAND),
+            ("ValueSet", "validate-code"): _Offered(value_set.validate_code, value_set.VALIDATE_CODE, value_set.ANY_CODED),
+            ("ConceptMap", "translate"): _Offered(
+                partial(concept_map.translate, side_of=side_of), concept_map.TRANSLATE, concept_map.ANY_CODED
+            ),
+        }
+
+    def run(
+        self,
+        type_name: str,
+        operation: str,
+        *,
+        query: Iterable[tuple[str, str]] = (),
+        body: Resource | None = None,
+        resource_id: str | None = None,
+        accepted: Iterable[str] = (),
+        faults: Iterable[Fault] = (),
+    ) -> Answer:
+        """The answer of one operation. `accepted` are the languages the caller prefers, where no displayLanguage is given.
+
+        Raises MalformedInput, NotFound and NotSupported as the operations do.
+        """
+        offered = self._operations[type_name, operation]
+        inputs = read_inputs(
+            offered.inputs, query=query, body=body, one_of=offered.one_of, instance=resource_id is not None, faults=faults
+        )
+        instance = self.held.by_id(type_name, resource_id) if resource_id is not None else None
+        asked = inputs.one("displayLanguage")
+        languages = self.held.languages
+        language = spoken(asked, languages) if asked else next((tag for tag in accepted if tag in languages), languages[0])
+        return Answer(offered.work(self.held, inputs, instance=instance, language=language), language)
+
+    def _expand(self, held: Held, inputs: Any, **options: Any) -> Resource:
+        now = self._now().isoformat(timespec="seconds")
+        return value_set.expand(held, inputs, now=now, identifier=f"urn:uuid:{self._new_id()}", **options)

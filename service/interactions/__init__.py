@@ -1,0 +1,1 @@
+"""Use cases of stored resources, one module each; routes only parse, call and render."""

@@ -1,0 +1,1 @@
+"""Resources at rest, in SQLite or PostgreSQL."""

@@ -1,0 +1,391 @@
+"""The store on SQLite or PostgreSQL, through SQLAlchemy Core.
+
+Who may write when: SQLite has one writer at a time, and ours queue for a lock of their own first, because SQLite's way of
+waiting is to sleep and try again. On PostgreSQL writers of one resource wait for each other at its row; a transaction that
+searches before it writes (`conditional`) locks out the other writers of these types, so that between its search and its commit
+nothing can appear that it should have found. Transactions that wait for each other are undone by the database and run again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from zlib import crc32
+
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, text, tuple_, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
+
+from service.errors import Fault, Unavailable, VersionConflict
+from service.fhir.index_values import Indexer
+from service.fhir.r4 import serialise
+from service.storage.engine import WRITES
+from service.storage.index import insert_values
+from service.storage.store import HistoryQuery, Method, Page, Reader, ResourceStore, Transaction, Version, WriteListener
+from service.storage.tables import SEARCH_TABLES, resource, resource_version
+
+Result = TypeVar("Result")
+Resource = dict[str, Any]
+
+log = logging.getLogger("service.storage")
+
+_TRIES = 5
+_RETRY_SECONDS = 0.02
+# serialization_failure, deadlock_detected: PostgreSQL undid the transaction so that another one could go on.
+_UNDONE = frozenset({"40001", "40P01"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+_MANY = 400  # references asked for in one query: SQLite's limit of parameters is far above twice that
+
+_VERSION_COLUMNS = (
+    resource_version.c.type,
+    resource_version.c.id,
+    resource_version.c.version,
+    resource_version.c.last_updated,
+    resource_version.c.method,
+    resource_version.c.body,
+    resource_version.c.sequence,
+)
+
+
+class SqlReader(Reader):
+    """A view of the store through one connection, for as long as its database transaction lasts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection  # for what lives in the same database: search, outbox
+
+    def read(self, type_name: str, resource_id: str) -> Version | None:
+        query = _newest().where(resource.c.type == type_name, resource.c.id == resource_id)
+        return _first(self.connection, query)
+
+    def vread(self, type_name: str, resource_id: str, version: int) -> Version | None:
+        query = select(*_VERSION_COLUMNS).where(
+            resource_version.c.type == type_name, resource_version.c.id == resource_id, resource_version.c.version == version
+        )
+        return _first(self.connection, query)
+
+    def read_many(self, references: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Version]:
+        wanted = sorted(set(references))
+        found: dict[tuple[str, str], Version] = {}
+        for start in range(0, len(wanted), _MANY):
+            query = _newest().where(
+                resource.c.deleted.is_(False), tuple_(resource.c.type, resource.c.id).in_(wanted[start : start + _MANY])
+            )
+            for row in self.connection.execute(query).mappings():
+                version = version_of(row)
+                found[version.type, version.id] = version
+        return found
+
+    def history(self, query: HistoryQuery) -> Page:
+        selected = select(*_VERSION_COLUMNS)
+        if query.type:
+            selected = selected.where(resource_version.c.type == query.type)
+        elif query.types:
+            selected = selected.where(resource_version.c.type.in_(sorted(query.types)))
+        if query.id:
+            selected = selected.where(resource_version.c.id == query.id)
+        if query.since is not None:
+            selected = selected.where(resource_version.c.last_updated >= microseconds(query.since))
+        total = None
+        if query.id:
+            total = int(self.connection.execute(select(func.count()).select_from(selected.subquery())).scalar_one())
+        if query.before is not None:
+            selected = selected.where(resource_version.c.sequence < query.before)
+        selected = selected.order_by(resource_version.c.sequence.desc()).limit(query.count + 1)
+        versions = tuple(version_of(row) for row in self.connection.execute(selected).mappings())
+        return Page(versions[: query.count], more=len(versions) > query.count, total=total)
+
+    def search(self, query: Any) -> Any:
+        raise NotImplementedError
+
+
+class SqlTransaction(SqlReader, Transaction):
+    """Reads and writes through one connection; the store commits or undoes them."""
+
+    def __init__(
+        self, connection: Connection, *, indexer: Indexer, now: Callable[[], datetime], new_id: Callable[[], str]
+    ) -> None:
+        super().__init__(connection)
+        self._indexer = indexer
+        self._now = now
+        self._new_id = new_id
+        self._written: list[Version] = []
+        self._locked: set[str] = set()
+
+    @property
+    def written(self) -> Sequence[Version]:
+        return tuple(self._written)
+
+    def new_id(self) -> str:
+        return self._new_id()
+
+    def create(self, resource: Mapping[str, Any], *, resource_id: str | None = None) -> Version:
+        return self._write("POST", {**resource, "id": resource_id or self._new_id()}, expected=0)
+
+    def update(self, resource: Mapping[str, Any], *, expected: int | None = None) -> Version:
+        return self._write("PUT", resource, expected=expected)
+
+    def delete(self, type_name: str, resource_id: str, *, expected: int | None = None) -> Version | None:
+        self._lock(type_name)
+        current = self._current(type_name, resource_id)
+        if current is None:
+            return None
+        if current["deleted"]:
+            return self.read(type_name, resource_id)
+        _check(expected, current["version"])
+        updated = self._moment(current)
+        written = self._add("DELETE", type_name, resource_id, current["version"] + 1, updated, None)
+        self._point(current["key"], written)
+        self._clear(current["key"])
+        return written
+
+    def lock_exclusively(self, types: Collection[str]) -> None:
+        """Nothing; nobody else writes resources of these types until the end of the transaction."""
+        if self.connection.dialect.name != "postgresql":
+            return  # on SQLite we are the only writer already
+        for type_name in sorted(types):
+            self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _type_key(type_name)})
+            self._locked.add(type_name)
+
+    def _write(self, method: Method, given: Mapping[str, Any], *, expected: int | None) -> Version:
+        type_name, resource_id = given["resourceType"], given["id"]
+        self._lock(type_name)
+        current = self._current(type_name, resource_id)
+        number = current["version"] if current is not None else 0
+        _check(expected, 0 if current is None or current["deleted"] else number)
+        updated = self._moment(current)
+        whole = with_identity(given, resource_id, number + 1, updated)
+        written = self._add(method, type_name, resource_id, number + 1, updated, serialise(whole))
+        if current is None:
+            values = {
+                "type": type_name,
+                "id": resource_id,
+                "version": written.version,
+                "sequence": written.sequence,
+                "last_updated": microseconds(updated),
+                "deleted": False,
+            }
+            key = self.connection.execute(insert(resource).values(**values).returning(resource.c.key)).scalar_one()
+        else:
+            key = current["key"]
+            self._point(key, written)
+            if not current["deleted"]:
+                self._clear(key)
+        insert_values(self.connection, key, type_name, self._indexer(whole))
+        return written
+
+    def _lock(self, type_name: str) -> None:
+        """Nothing; whoever searches resources of that type before writing is finished, and starts only when we are."""
+        if type_name not in self._locked and self.connection.dialect.name == "postgresql":
+            self.connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _type_key(type_name)})
+            self._locked.add(type_name)
+
+    def _current(self, type_name: str, resource_id: str) -> RowMapping | None:
+        query = select(resource.c.key, resource.c.version, resource.c.last_updated, resource.c.deleted).where(
+            resource.c.type == type_name, resource.c.id == resource_id
+        )
+        return self.connection.execute(query.with_for_update()).mappings().first()
+
+    def _moment(self, current: RowMapping | None) -> datetime:
+        """Now, to the millisecond; later than the version before, also where the clocks of two machines differ."""
+        now = self._now()
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        return now if current is None else max(now, moment(current["last_updated"]) + _MILLISECOND)
+
+    def _add(
+        self, method: Method, type_name: str, resource_id: str, number: int, updated: datetime, body: bytes | None
+    ) -> Version:
+        values = {
+            "type": type_name,
+            "id": resource_id,
+            "version": number,
+            "last_updated": microseconds(updated),
+            "method": method,
+            "body": None if body is None else body.decode(),
+        }
+        added = insert(resource_version).values(**values).returning(resource_version.c.sequence)
+        sequence = self.connection.execute(added).scalar_one()
+        written = Version(type_name, resource_id, number, updated, method, body, sequence)
+        self._written.append(written)
+        return written
+
+    def _point(self, key: int, written: Version) -> None:
+        self.connection.execute(
+            update(resource)
+            .where(resource.c.key == key)
+            .values(
+                version=written.version,
+                sequence=written.sequence,
+                last_updated=microseconds(written.last_updated),
+                deleted=written.deleted,
+            )
+        )
+
+    def _clear(self, key: int) -> None:
+        for table in SEARCH_TABLES:
+            self.connection.execute(delete(table).where(table.c.resource_key == key))
+
+
+class SqlStore(ResourceStore):
+    """The store of one process. `indexer` reads what a resource is found by; `listeners` see every transaction before its end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        indexer: Indexer,
+        now: Callable[[], datetime],
+        new_id: Callable[[], str],
+        listeners: Sequence[WriteListener] = (),
+    ) -> None:
+        self.engine = engine
+        self._indexer = indexer
+        self._now = now
+        self._new_id = new_id
+        self._listeners = tuple(listeners)
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._writer = threading.Lock()
+        reading = {} if self._sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        self._reading = engine.execution_options(**reading)
+        self._writing = engine.execution_options(**{WRITES: True})
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlReader]:
+        try:
+            with self._reading.connect() as connection, connection.begin():
+                yield SqlReader(connection)
+        except (DBAPIError, NoConnectionLeft) as error:
+            raise _unavailable(error) from error
+
+    def transact(self, work: Callable[[Transaction], Result], *, conditional: Collection[str] = ()) -> Result:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                return self._attempt(work, conditional)
+            except (DBAPIError, NoConnectionLeft) as error:
+                if attempt == _TRIES or not _worth_another_try(error):
+                    raise _unavailable(error) from error
+                log.info("transaction is run again attempt=%d error=%s", attempt, type(error).__name__)
+                time.sleep(_RETRY_SECONDS * attempt)
+        raise AssertionError("unreachable")
+
+    def check(self) -> None:
+        with self.reading() as reader:
+            reader.connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _attempt(self, work: Callable[[Transaction], Result], conditional: Collection[str]) -> Result:
+        with self._writer if self._sqlite else nullcontext(), self._writing.connect() as connection:
+            begun = connection.begin()
+            try:
+                transaction = SqlTransaction(connection, indexer=self._indexer, now=self._now, new_id=self._new_id)
+                transaction.lock_exclusively(conditional)
+                result = work(transaction)
+                if transaction.written:
+                    for listener in self._listeners:
+                        listener(transaction, transaction.written)
+            except BaseException:
+                begun.rollback()
+                raise
+            try:
+                begun.commit()
+            except DBAPIError as error:
+                # The answer to the commit is lost, not necessarily the commit: running again could write twice.
+                raise Unavailable(_not_answering()) from error
+            return result
+
+
+def microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970 in UTC."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(microseconds: int) -> datetime:
+    """The aware time in UTC, that many microseconds after the start of 1970."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def instant(moment: datetime) -> str:
+    """A FHIR instant to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def with_identity(given: Mapping[str, Any], resource_id: str, version: int, updated: datetime) -> Resource:
+    """The resource with its id, and with version and time in meta; all else as given."""
+    meta = {**given.get("meta", {}), "versionId": str(version), "lastUpdated": instant(updated)}
+    head = {"resourceType": given["resourceType"], "id": resource_id, "meta": meta}
+    # What stands beside a primitive (`_lastUpdated`) belonged to the value that was replaced.
+    for name in ("_versionId", "_lastUpdated"):
+        meta.pop(name, None)
+    return {**head, **{name: value for name, value in given.items() if name not in ("resourceType", "id", "_id", "meta")}}
+
+
+def version_of(row: RowMapping) -> Version:
+    """A row of `resource_version` as what it says."""
+    body = row["body"]
+    return Version(
+        type=row["type"],
+        id=row["id"],
+        version=row["version"],
+        last_updated=moment(row["last_updated"]),
+        method=row["method"],
+        body=None if body is None else body.encode(),
+        sequence=row["sequence"],
+    )
+
+
+def _newest() -> Any:
+    return select(*_VERSION_COLUMNS).join(resource, resource.c.sequence == resource_version.c.sequence)
+
+
+def _first(connection: Connection, query: Any) -> Version | None:
+    row = connection.execute(query).mappings().first()
+    return None if row is None else version_of(row)
+
+
+def _check(expected: int | None, current: int) -> None:
+    if expected is None or expected == current:
+        return
+    raise VersionConflict(
+        Fault(
+            "conflict",
+            "The resource is not at the version that the request expects.",
+            rule=f"Expected version {expected}; the newest is {current}." if current else "There is no such resource now.",
+            repair="Read the resource again, apply the change to what it is now, and send its ETag as If-Match.",
+            spec="http://hl7.org/fhir/R4/http.html#concurrency",
+        )
+    )
+
+
+def _type_key(type_name: str) -> int:
+    """The number under which the writers of a type meet. Two types with one number would only wait more than needed."""
+    return 0x6869_0000_0000 + crc32(type_name.encode())
+
+
+def _worth_another_try(error: Exception) -> bool:
+    """Whether the database undid the transaction for a reason that may be gone the next time."""
+    if isinstance(error, IntegrityError):
+        return True  # two created one id at a time: the second one now finds it
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _UNDONE
+    return False
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    log.warning("database error=%s code=%s", type(error).__name__, getattr(getattr(error, "orig", None), "sqlstate", "none"))
+    return Unavailable(_not_answering())
+
+
+def _not_answering() -> Fault:
+    return Fault(
+        "transient",
+        "The database does not answer.",
+        rule="A write without an answer may or may not be stored.",
+        repair="Send the request again; conditional creates and updates are safe to repeat.",
+    )

@@ -31,9 +31,11 @@ from service.model_card.card import load_card
 from service.model_card.resources import card_resources
 from service.resources import profiles_directory, tables_directory, terminology_directory
 from service.settings import CANONICAL_BASE, Settings, read_settings
+from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
+from service.web.openapi import Sources
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.operations.forms import FormOperation, form_view
 from service.web.operations.terminology import terminology_view
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 
 WARM_ANSWERS = 5
+EXAMPLE_ANSWERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +163,13 @@ def create_app(
         version=__version__,
         started=utc_now().isoformat(timespec="seconds"),
     )
+    sources = Sources(
+        version=__version__,
+        definition_of=partial(service.definitions.find, "OperationDefinition"),
+        inputs_of=service.terminology.inputs_of,
+        examples={"QuestionnaireResponse": filled_form(service.parts.questionnaire, EXAMPLE_ANSWERS)},
+    )
+    install_docs(app, sources, public_url=settings.public_url)
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
     return app
 

@@ -23,8 +23,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.clients": ("requests", "urllib3", "service.errors"),
     "service.storage": ("sqlalchemy", "alembic", "psycopg", "service.fhir", "service.errors"),
     "service.web": (
-        "flask", "werkzeug", "marshmallow", "service.assessment", "service.interactions", "service.fhir", "service.storage.store",
-        "service.errors",
+        "flask", "flask_swagger_ui", "werkzeug", "marshmallow", "service.assessment", "service.interactions", "service.fhir",
+        "service.storage.store", "service.errors",
     ),
     "service.interactions": (
         "service.assessment", "service.mapping", "service.fhir", "service.storage.store", "service.errors",

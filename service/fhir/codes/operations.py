@@ -54,6 +54,11 @@ class TerminologyOperations:
             ),
         }
 
+    def inputs_of(self, type_name: str, operation: str) -> tuple[Input, ...]:
+        """What an operation takes, for descriptions of it; nothing if it is none of these."""
+        offered = self._operations.get((type_name, operation))
+        return offered.inputs if offered is not None else ()
+
     def run(
         self,
         type_name: str,

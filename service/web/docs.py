@@ -38,6 +38,7 @@ def install_docs(app: Flask, sources: Sources, *, public_url: str | None) -> Non
             "app_name": "HipSpine",
             "validatorUrl": None,  # else the page asks a validator on the internet about the document
             "oauth2RedirectUrl": "oauth2-redirect.html",  # else the Host header of the request is written into the page
+            "layout": "BaseLayout",  # without the bar that offers to explore other documents
             "docExpansion": "none",
             "defaultModelsExpandDepth": 0,
         },

@@ -81,7 +81,6 @@ def openapi_document(routes: Iterable[Route], sources: Sources, *, address: str)
             "patients alone. The CapabilityStatement at `/fhir/metadata` is the FHIR view of the same registry.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "servers": [{"url": address}],
         "tags": [{"name": name, "description": text} for name, text in _tags(paths)],
         "paths": paths,

@@ -121,7 +121,8 @@ def test_R3_what_a_listed_type_does_not_offer_is_405_with_allow(client: FlaskCli
 
 def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client: FlaskClient) -> None:
     rest = client.get("/fhir/metadata").get_json(force=True)["rest"][0]
-    listed = {"/fhir", "/fhir/metadata", "/healthz", "/readyz"} | {
+    service_pages = {"/healthz", "/readyz", "/openapi.json", "/docs/", "/docs/<path:path>"}
+    listed = {"/fhir", "/fhir/metadata"} | service_pages | {
         f"/fhir/${operation['name']}" for operation in rest["operation"]
     }
     for entry in rest["resource"]:

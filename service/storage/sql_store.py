@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, text, tuple_, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
@@ -25,9 +25,9 @@ from service.errors import Fault, Unavailable, VersionConflict
 from service.fhir.index_values import Indexer
 from service.fhir.r4 import serialise
 from service.storage.engine import WRITES
-from service.storage.index import insert_values
+from service.storage.index import delete_values, insert_values
 from service.storage.store import HistoryQuery, Method, Page, Reader, ResourceStore, Transaction, Version, WriteListener
-from service.storage.tables import SEARCH_TABLES, resource, resource_version
+from service.storage.tables import resource, resource_version
 
 Result = TypeVar("Result")
 Resource = dict[str, Any]
@@ -227,8 +227,7 @@ class SqlTransaction(SqlReader, Transaction):
         )
 
     def _clear(self, key: int) -> None:
-        for table in SEARCH_TABLES:
-            self.connection.execute(delete(table).where(table.c.resource_key == key))
+        delete_values(self.connection, key)
 
 
 class SqlStore(ResourceStore):

@@ -5,6 +5,8 @@ Times are whole microseconds since 1970 in UTC: both databases sort and compare 
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -57,62 +59,104 @@ resource = Table(
     Column("last_updated", BigInteger, nullable=False),
     Column("deleted", Boolean, nullable=False),
     UniqueConstraint("type", "id"),
-    Index("ix_resource_type_last_updated", "type", "last_updated"),
+    Index("ix_resource_type_last_updated", "type", "last_updated", "key"),
+    Index("ix_resource_type_key", "type", "key"),
 )
 
 
-def _search_table(name: str, *columns: Column[object], by: tuple[str, ...]) -> Table:
-    """A table of search values: one row per value of one search parameter (`name`) of one resource that is not deleted.
+# Sorted and compared byte by byte on every database, whatever the language of the server is.
+Key = Text().with_variant(Text(collation="C"), "postgresql")
 
-    Rows have no key of their own: nobody asks for one row, and the index of such a key would be the largest of all.
+
+def _search_table(name: str, *columns: Column[Any], by: tuple[str, ...], then: tuple[str, ...] = ()) -> Table:
+    """A table of search values: one row per value of one search parameter of one resource that is not deleted.
+
+    `parameter` is the number of the parameter (`parameter_number`). `smallest` and `largest` mark one row each of all that a
+    resource has for a parameter: the one it is sorted by, in rising and in falling order. Values that a resource has in one
+    element of several, for a composite parameter, have the same `occurrence`.
+
+    The index over values leads from a value to its resources in the order of their keys, so that a page of them costs the same
+    in any table; `then` is in it to be looked at on the way. Rows have no key of their own: nobody asks for one row, and the
+    index of such a key would be the largest of all.
     """
     return Table(
         f"search_{name}",
         metadata,
         Column("resource_key", BigInteger, ForeignKey("resource.key"), nullable=False),
-        Column("type", Text, nullable=False),
-        Column("name", Text, nullable=False),
+        Column("parameter", Integer, nullable=False),
         *columns,
-        Index(f"ix_search_{name}_value", "type", "name", *by, "resource_key"),
-        Index(f"ix_search_{name}_resource", "resource_key"),
+        Column("occurrence", Integer, nullable=False),
+        Column("smallest", Boolean, nullable=False),
+        Column("largest", Boolean, nullable=False),
+        Index(f"ix_search_{name}_value", "parameter", *by, "resource_key", *then),
+        Index(f"ix_search_{name}_resource", "resource_key", "parameter"),
     )
 
 
 search_token = _search_table(
     "token",
-    Column("system", Text, nullable=False),  # empty: the value has none
-    Column("code", Text, nullable=False),
-    by=("code", "system"),
+    Column("code", Key, nullable=False),
+    Column("system", Key, nullable=False),  # empty: the value has none
+    by=("code",),
+    then=("system",),
 )
 search_reference = _search_table(
     "reference",
-    Column("target_type", Text, nullable=False),  # empty: the reference does not tell
-    Column("target_id", Text, nullable=False),
-    Column("target_url", Text, nullable=False),  # absolute references, urn: and canonicals as they stand
-    Column("identifier_system", Text, nullable=False),
-    Column("identifier_value", Text, nullable=False),
-    by=("target_id", "target_type"),
+    Column("target_id", Key, nullable=False),
+    Column("target_type", Key, nullable=False),  # empty: the reference does not tell
+    Column("server", Key, nullable=False),  # empty: this one
+    Column("version", Key, nullable=False),
+    Column("identifier_value", Key, nullable=False),
+    Column("identifier_system", Key, nullable=False),
+    by=("target_id",),
+    then=("target_type",),
 )
 search_date = _search_table(
     "date",
     Column("low", BigInteger, nullable=False),  # first microsecond of the period
     Column("high", BigInteger, nullable=False),  # last microsecond of it
-    by=("low", "high"),
+    Column("wide", Boolean, nullable=False),  # longer than a day
+    by=("low",),
+    then=("high",),
 )
 search_string = _search_table(
     "string",
-    Column("folded", Text, nullable=False),  # without case and accents
-    Column("exact", Text, nullable=False),
-    by=("folded",),
+    Column("start", Key, nullable=False),  # the beginning of `folded`, short enough for an index
+    Column("folded", Key, nullable=False),  # without case and accents
+    Column("exact", Key, nullable=False),
+    by=("start",),
 )
 search_quantity = _search_table(
     "quantity",  # numbers too: they have neither system nor code
     Column("low", Float(53), nullable=False),
     Column("high", Float(53), nullable=False),
-    Column("system", Text, nullable=False),
-    Column("code", Text, nullable=False),
-    by=("low", "high"),
+    Column("wide", Boolean, nullable=False),  # a range: low and high differ
+    Column("system", Key, nullable=False),
+    Column("code", Key, nullable=False),
+    by=("low",),
+    then=("high",),
 )
-search_uri = _search_table("uri", Column("value", Text, nullable=False), by=("value",))
+search_uri = _search_table(
+    "uri",
+    Column("value", Key, nullable=False),
+    Column("version", Key, nullable=False),
+    by=("value",),
+    then=("version",),
+)
+
+# Few values are wide, and only these can reach into a period or range from far before it.
+for _table in (search_date, search_quantity):
+    Index(
+        f"ix_{_table.name}_wide", _table.c.parameter, _table.c.high, _table.c.resource_key,
+        sqlite_where=_table.c.wide, postgresql_where=_table.c.wide,
+    )  # fmt: skip
+Index(
+    "ix_search_reference_identifier", search_reference.c.parameter, search_reference.c.identifier_value,
+    search_reference.c.resource_key,
+    sqlite_where=search_reference.c.identifier_value != "", postgresql_where=search_reference.c.identifier_value != "",
+)  # fmt: skip
 
 SEARCH_TABLES = (search_token, search_reference, search_date, search_string, search_quantity, search_uri)
+
+# One row: what the search tables were last written with.
+search_state = Table("search_state", metadata, Column("fingerprint", Text, primary_key=True))

@@ -184,7 +184,7 @@ def test_search_values_follow_the_newest_version(database_url: str, open_store: 
             TokenValue("active", str(resource["active"])),
             ReferenceValue("r", target_type="Patient", target_id="1"),
             DateValue("d", 1, 2),
-            StringValue("s", "a", "A"),
+            StringValue("s", "a", "a", "A"),
             QuantityValue("q", 1.5, 2.5),
             UriValue("u", "urn:x"),
         ]

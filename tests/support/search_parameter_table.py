@@ -20,12 +20,14 @@ from service.fhir.elements import TABLES, resource_types, structure
 
 TYPES = (
     "AuditEvent", "CapabilityStatement", "CarePlan", "CodeSystem", "ConceptMap", "Condition", "Device", "DiagnosticReport",
-    "DocumentReference", "Encounter", "ImplementationGuide", "Observation", "OperationDefinition", "Patient", "Procedure",
-    "Provenance", "Questionnaire", "QuestionnaireResponse", "RiskAssessment", "SearchParameter", "ServiceRequest",
-    "StructureDefinition", "Subscription", "ValueSet",
+    "DocumentReference", "Encounter", "ImplementationGuide", "Observation", "OperationDefinition", "Organization", "Patient",
+    "Practitioner", "PractitionerRole", "Procedure", "Provenance", "Questionnaire", "QuestionnaireResponse", "RiskAssessment",
+    "SearchParameter", "ServiceRequest", "StructureDefinition", "Subscription", "ValueSet",
 )
 # The parameters of every type that this server does not have: no full text, no stored queries.
 LEFT_OUT = ("_text", "_content", "_query", "phonetic")
+# In the published definition the two expressions stand with each other's parameter: a reference is read from a code.
+EXCHANGED = ("DocumentReference", "relationship")
 _AS = re.compile(r"^\((\S+) as (\w+)\)(?:\.(\w+))?$")
 _UNION = re.compile(r"\s\|\s")
 
@@ -59,6 +61,9 @@ def _of_type(
                  "expression": part["expression"]}
                 for part in parameter["component"]
             ]
+            if (base, parameter["code"]) == EXCHANGED:
+                first, second = row["components"]
+                first["expression"], second["expression"] = second["expression"], first["expression"]
         else:
             elements = [element for part in own for element in _elements(part)]
             row["elements"] = sorted({kind for kind, _ in elements})

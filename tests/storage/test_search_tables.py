@@ -1,0 +1,31 @@
+"""How search values lie in their tables."""
+
+from __future__ import annotations
+
+from service.fhir.index_values import DateValue, TokenValue
+from service.fhir.resource_types import RESOURCE_TYPES
+from service.fhir.search_parameters import parameters_of
+from service.storage.index import parameter_number, rows_of
+from service.storage.tables import search_date, search_token
+
+
+def test_no_two_search_parameters_have_one_number() -> None:
+    names = [
+        (offered.name, f"{parameter.code}{part}")
+        for offered in RESOURCE_TYPES
+        for parameter in parameters_of(offered.name).values()
+        for part in ("", *(f".{number + 1}" for number in range(len(parameter.components))))
+    ]
+    assert len({parameter_number(*name) for name in names}) == len(names)
+
+
+def test_one_row_each_is_the_smallest_and_the_largest_of_a_parameter() -> None:
+    rows = rows_of(7, "Patient", [TokenValue("a", "m"), TokenValue("a", "b"), TokenValue("a", "b", "s"), TokenValue("z", "c")])
+    flags = [(row["code"], row["system"], row["smallest"], row["largest"]) for row in rows[search_token]]
+    assert flags == [("m", "", False, True), ("b", "", True, False), ("b", "s", False, False), ("c", "", True, True)]
+
+
+def test_a_period_of_more_than_a_day_is_wide() -> None:
+    day = 86_400_000_000
+    rows = rows_of(7, "Patient", [DateValue("d", 0, day - 1), DateValue("d", 0, day)])[search_date]
+    assert [row["wide"] for row in rows] == [False, True]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, Operation, ResourceType
+from service.fhir.resource_types import SYSTEM_INTERACTIONS, SYSTEM_OPERATIONS, Operation, ResourceType, offered_types
 
 FHIR_VERSION = "4.0.1"
 FORMATS = ("application/fhir+json", "application/json", "application/json+fhir", "json")
@@ -12,10 +12,15 @@ LIMITS_OF_USE = (
     "Decision support for clinicians: weighs findings of hip-region pain between spine, sacroiliac joint and hip. "
     "Not a diagnosis, not for emergencies, not for use by patients alone."
 )
+STORING = (
+    "Resources are stored with all their versions, exactly as they were sent but for id and meta. What is sent to an operation is not "
+    "stored. References are not checked and never followed to another server. Answers are JSON only."
+)
+STATELESS = "This instance has no store: nothing that is sent here is stored. Answers are JSON only."
 
 
-def capability_statement(*, address: str, base_url: str, version: str, date: str) -> dict[str, Any]:
-    """The CapabilityStatement of this instance.
+def capability_statement(*, address: str, base_url: str, version: str, date: str, storing: bool) -> dict[str, Any]:
+    """The CapabilityStatement of this instance; `storing` tells whether it has a store.
 
     address is the FHIR base as the client reached it; base_url the canonical base of our definitions;
     date when this instance came to offer what it offers, as a FHIR dateTime.
@@ -35,11 +40,12 @@ def capability_statement(*, address: str, base_url: str, version: str, date: str
         "rest": [
             {
                 "mode": "server",
-                "documentation": "Nothing that is sent here is stored. Answers are JSON only.",
+                "documentation": STORING if storing else STATELESS,
                 "security": {
                     "description": "No authentication yet: keep this service on loopback or behind a proxy that has it."
                 },
-                "resource": [_resource(offered, base_url) for offered in RESOURCE_TYPES],
+                "resource": [_resource(offered, base_url) for offered in offered_types(storing=storing)],
+                **({"interaction": [{"code": code} for code in SYSTEM_INTERACTIONS]} if storing else {}),
                 "operation": [_operation(operation, base_url) for operation in SYSTEM_OPERATIONS],
             }
         ],
@@ -50,7 +56,7 @@ def _resource(offered: ResourceType, base_url: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": offered.name, "documentation": offered.documentation}
     if offered.interactions:
         entry["interaction"] = [{"code": code} for code in offered.interactions]
-        entry["versioning"] = "no-version"
+        entry |= _versioned(offered) if offered.stored else {"versioning": "no-version"}
     if offered.search_parameters:
         entry["searchParam"] = [
             {"name": parameter.name, "type": parameter.type, "documentation": parameter.documentation}
@@ -59,6 +65,19 @@ def _resource(offered: ResourceType, base_url: str) -> dict[str, Any]:
     if offered.operations:
         entry["operation"] = [_operation(operation, base_url) for operation in offered.operations]
     return entry
+
+
+def _versioned(offered: ResourceType) -> dict[str, Any]:
+    changing = "update" in offered.interactions
+    return {
+        "versioning": "versioned",
+        "readHistory": True,
+        "updateCreate": changing,
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": changing,
+        "conditionalDelete": "single" if changing else "not-supported",
+    }
 
 
 def _operation(operation: Operation, base_url: str) -> dict[str, Any]:

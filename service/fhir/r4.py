@@ -6,6 +6,7 @@ library's models turn 7.10 into 7.1).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +21,7 @@ from service.fhir.json_text import Limits, read_json
 from service.fhir.plans import prepare
 from service.fhir.walk import EnoughFaults, Walk
 
-__all__ = ["Limits", "Parsed", "Verdict", "check", "parse", "serialise", "warm"]
+__all__ = ["Limits", "Parsed", "Verdict", "accept", "check", "parse", "read_stored", "refusal", "serialise", "warm"]
 
 # A body with one of these is not FHIR JSON at all; with the others it is, but breaks a rule.
 _MALFORMED: frozenset[FaultKind] = frozenset({"structure", "value", "too-costly"})
@@ -53,13 +54,30 @@ def parse(raw: bytes, *, limits: Limits, expected: str | None = None) -> Parsed:
     found = resource.get("resourceType")
     if expected is not None and isinstance(found, str) and found != expected and found in resource_types():
         raise MalformedInput(wording.wrong_type(found, expected))
+    return accept(resource)
+
+
+def accept(resource: dict[str, Any]) -> Parsed:
+    """The decoded resource, if it is valid R4, as `parse` gives it; otherwise what `parse` raises."""
     verdict, conversions = _walked(resource)
     if verdict.faults:
-        malformed = any(fault.kind in _MALFORMED for fault in verdict.faults)
-        raise (MalformedInput if malformed else InvalidInput)(verdict.faults)
+        raise refusal(verdict.faults)
     for node, name, number in conversions:
         node[name] = number
     return Parsed(resource, verdict.warnings)
+
+
+def refusal(faults: Iterable[Fault]) -> InvalidInput:
+    """The error for faults of a resource: MalformedInput if one of them means that it is not FHIR JSON at all."""
+    told = tuple(faults)
+    malformed = any(fault.kind in _MALFORMED for fault in told)
+    return (MalformedInput if malformed else InvalidInput)(told)
+
+
+def read_stored(body: bytes) -> dict[str, Any]:
+    """The resource in JSON that this service wrote itself: decimals as Decimal, nothing checked again."""
+    resource: dict[str, Any] = json.loads(body, parse_float=Decimal)
+    return resource
 
 
 def check(resource: dict[str, Any]) -> Verdict:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-Interaction = Literal["read", "search-type"]
+Interaction = Literal[
+    "read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"
+]
 Level = Literal["type", "instance"]
 
 
@@ -35,7 +37,11 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """One FHIR type: what can be done with it here."""
+    """One FHIR type: what can be done with it here.
+
+    A type is either stored (there is `create` among its interactions), written and read by callers, or published: its resources
+    come with the service and are only read.
+    """
 
     name: str
     documentation: str
@@ -43,12 +49,18 @@ class ResourceType:
     search_parameters: tuple[SearchParameter, ...] = ()
     operations: tuple[Operation, ...] = ()
 
+    @property
+    def stored(self) -> bool:
+        return "create" in self.interactions
+
 
 ASSESS = Operation(
     name="assess",
     definition="assess",
     documentation="Weighs the findings of one patient and returns one RiskAssessment. Changes and stores nothing.",
 )
+# Of a stored form too: with what is stored of its patient.
+ASSESS_STORED = replace(ASSESS, levels=("type", "instance"))
 
 EXTRACT = Operation(
     name="extract",
@@ -82,6 +94,7 @@ CONCEPT_MAP_OPERATIONS = (
 )
 
 SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS,)
+SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
 _BY_ADDRESS = (
     SearchParameter("_id", "token", "id", "The id of the resource; several are separated by commas."),
@@ -89,6 +102,11 @@ _BY_ADDRESS = (
 )
 _BY_ID = _BY_ADDRESS[:1]
 _PUBLISHED: tuple[Interaction, ...] = ("read", "search-type")
+_APPENDED: tuple[Interaction, ...] = ("create", "read", "vread", "history-instance", "history-type")
+_STORED: tuple[Interaction, ...] = (*_APPENDED, "update", "delete")
+
+# Types of which some resources come with the service: they are put into the store when it starts.
+PUBLISHED_AND_STORED = ("Device", "DocumentReference")
 
 RESOURCE_TYPES: tuple[ResourceType, ...] = (
     ResourceType(
@@ -105,21 +123,38 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
         _BY_ADDRESS,
         CONCEPT_MAP_OPERATIONS,
     ),
-    ResourceType("Device", "The software that answers, with its versions.", _PUBLISHED, _BY_ID),
-    ResourceType("DocumentReference", "The model card: what the model is, and how good it is.", _PUBLISHED, _BY_ID),
+    ResourceType("AuditEvent", "Who did what, when. Never changed once it is written.", _APPENDED, _BY_ID),
+    ResourceType("CarePlan", "What is planned for a patient.", _STORED, _BY_ID),
+    ResourceType("Condition", "Diagnoses and complaints; those of spine and hip are read by the assessment.", _STORED, _BY_ID),
+    ResourceType("Device", "The software that answers, with its versions (`Device/hipspine`), and others.", _STORED, _BY_ID),
+    ResourceType("DiagnosticReport", "Reports of imaging and laboratory.", _STORED, _BY_ID),
     ResourceType(
-        "Observation",
-        "Assessed on arrival, not stored.",
-        operations=(ASSESS,),
+        "DocumentReference",
+        "The model card (`DocumentReference/model-card`): what the model is, and how good it is; and other documents.",
+        _STORED,
+        _BY_ID,
     ),
+    ResourceType("Encounter", "The contact between patient and clinician that findings belong to.", _STORED, _BY_ID),
+    ResourceType("Observation", "Findings, one each; read by the assessment.", _STORED, _BY_ID, (ASSESS,)),
+    ResourceType("Organization", "Whom an encounter is with.", _STORED, _BY_ID),
+    ResourceType("Patient", "The person whom everything is about; age and sex are read by the assessment.", _STORED, _BY_ID),
+    ResourceType("Practitioner", "Who examined, ordered or recorded.", _STORED, _BY_ID),
+    ResourceType("PractitionerRole", "In which role and for whom a practitioner acts.", _STORED, _BY_ID),
+    ResourceType("Procedure", "What was done to a patient.", _STORED, _BY_ID),
+    ResourceType("Provenance", "Where a resource comes from.", _STORED, _BY_ID),
+    ResourceType("RiskAssessment", "Assessments: what `$assess` answers, and earlier ones.", _STORED, _BY_ID),
+    ResourceType("ServiceRequest", "Orders and referrals.", _STORED, _BY_ID),
+    ResourceType("Subscription", "Who is to be told of what.", _STORED, _BY_ID),
     ResourceType("OperationDefinition", "The operations of this server.", _PUBLISHED, _BY_ADDRESS),
     ResourceType(
         "Questionnaire", "The intake and examination form; every item is coded.", _PUBLISHED, _BY_ADDRESS, operations=(POPULATE,)
     ),
     ResourceType(
         "QuestionnaireResponse",
-        "Assessed on arrival, not stored.",
-        operations=(ASSESS, EXTRACT),
+        "Answers to the form; read by the assessment.",
+        _STORED,
+        _BY_ID,
+        (ASSESS_STORED, EXTRACT),
     ),
     ResourceType(
         "ValueSet",
@@ -133,6 +168,24 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
 )
 
 
+def offered_types(*, storing: bool) -> tuple[ResourceType, ...]:
+    """The types of this instance, by name. Where nothing is stored: what is published, and the operations on what is sent."""
+    if storing:
+        return tuple(sorted(RESOURCE_TYPES, key=lambda offered: offered.name))
+    return tuple(kept for offered in offered_types(storing=True) if (kept := _without_store(offered)) is not None)
+
+
 def resource_type(name: str) -> ResourceType | None:
-    """What is offered for the FHIR type of that name, or None if it is not served."""
+    """What is offered for the FHIR type of that name where resources are stored, or None if it is not served."""
     return next((offered for offered in RESOURCE_TYPES if offered.name == name), None)
+
+
+def _without_store(offered: ResourceType) -> ResourceType | None:
+    if not offered.stored:
+        return offered
+    operations = tuple(
+        replace(operation, levels=("type",)) for operation in offered.operations if "type" in operation.levels
+    )
+    if offered.name in PUBLISHED_AND_STORED:
+        return replace(offered, interactions=_PUBLISHED, search_parameters=_BY_ID, operations=operations)
+    return replace(offered, interactions=(), search_parameters=(), operations=operations) if operations else None

@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from service.errors import Fault, Unavailable, VersionConflict
 from service.fhir.index_values import Indexer
 from service.fhir.r4 import serialise
+from service.fhir.times import instant
 from service.storage.engine import WRITES
 from service.storage.index import delete_values, insert_values
 from service.storage.store import HistoryQuery, Method, Page, Reader, ResourceStore, Transaction, Version, WriteListener
@@ -144,13 +145,10 @@ class SqlTransaction(SqlReader, Transaction):
         self._clear(current["key"])
         return written
 
-    def lock_exclusively(self, types: Collection[str]) -> None:
-        """Nothing; nobody else writes resources of these types until the end of the transaction."""
-        if self.connection.dialect.name != "postgresql":
-            return  # on SQLite we are the only writer already
-        for type_name in sorted(types):
-            self.connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _type_key(type_name)})
-            self._locked.add(type_name)
+    def lock(self, *, conditional: Collection[str], writing: Collection[str]) -> None:
+        """Nothing; until the end nobody else writes resources of the conditional types, or searches the others before writing."""
+        for type_name in sorted({*conditional, *writing}):  # in one order, so that nobody waits in a circle
+            self._lock(type_name, exclusively=type_name in conditional)
 
     def _write(self, method: Method, given: Mapping[str, Any], *, expected: int | None) -> Version:
         type_name, resource_id = given["resourceType"], given["id"]
@@ -160,7 +158,8 @@ class SqlTransaction(SqlReader, Transaction):
         _check(expected, 0 if current is None or current["deleted"] else number)
         updated = self._moment(current)
         whole = with_identity(given, resource_id, number + 1, updated)
-        written = self._add(method, type_name, resource_id, number + 1, updated, serialise(whole))
+        created = current is None or bool(current["deleted"])
+        written = self._add(method, type_name, resource_id, number + 1, updated, serialise(whole), created=created)
         if current is None:
             values = {
                 "type": type_name,
@@ -179,10 +178,14 @@ class SqlTransaction(SqlReader, Transaction):
         insert_values(self.connection, key, type_name, self._indexer(whole))
         return written
 
-    def _lock(self, type_name: str) -> None:
-        """Nothing; whoever searches resources of that type before writing is finished, and starts only when we are."""
+    def _lock(self, type_name: str, *, exclusively: bool = False) -> None:
+        """Nothing; whoever searches resources of that type before writing is finished, and starts only when we are.
+
+        SQLite needs none of this: there we are the only writer already.
+        """
         if type_name not in self._locked and self.connection.dialect.name == "postgresql":
-            self.connection.execute(text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _type_key(type_name)})
+            kind = "pg_advisory_xact_lock" if exclusively else "pg_advisory_xact_lock_shared"
+            self.connection.execute(text(f"SELECT {kind}(:key)"), {"key": _type_key(type_name)})
             self._locked.add(type_name)
 
     def _current(self, type_name: str, resource_id: str) -> RowMapping | None:
@@ -198,7 +201,8 @@ class SqlTransaction(SqlReader, Transaction):
         return now if current is None else max(now, moment(current["last_updated"]) + _MILLISECOND)
 
     def _add(
-        self, method: Method, type_name: str, resource_id: str, number: int, updated: datetime, body: bytes | None
+        self, method: Method, type_name: str, resource_id: str, number: int, updated: datetime, body: bytes | None,
+        created: bool = False,
     ) -> Version:
         values = {
             "type": type_name,
@@ -210,7 +214,7 @@ class SqlTransaction(SqlReader, Transaction):
         }
         added = insert(resource_version).values(**values).returning(resource_version.c.sequence)
         sequence = self.connection.execute(added).scalar_one()
-        written = Version(type_name, resource_id, number, updated, method, body, sequence)
+        written = Version(type_name, resource_id, number, updated, method, body, sequence, created)
         self._written.append(written)
         return written
 
@@ -261,10 +265,12 @@ class SqlStore(ResourceStore):
         except (DBAPIError, NoConnectionLeft) as error:
             raise _unavailable(error) from error
 
-    def transact(self, work: Callable[[Transaction], Result], *, conditional: Collection[str] = ()) -> Result:
+    def transact(
+        self, work: Callable[[Transaction], Result], *, conditional: Collection[str] = (), writing: Collection[str] = ()
+    ) -> Result:
         for attempt in range(1, _TRIES + 1):
             try:
-                return self._attempt(work, conditional)
+                return self._attempt(work, conditional, writing)
             except (DBAPIError, NoConnectionLeft) as error:
                 if attempt == _TRIES or not _worth_another_try(error):
                     raise _unavailable(error) from error
@@ -279,12 +285,14 @@ class SqlStore(ResourceStore):
     def close(self) -> None:
         self.engine.dispose()
 
-    def _attempt(self, work: Callable[[Transaction], Result], conditional: Collection[str]) -> Result:
+    def _attempt(
+        self, work: Callable[[Transaction], Result], conditional: Collection[str], writing: Collection[str]
+    ) -> Result:
         with self._writer if self._sqlite else nullcontext(), self._writing.connect() as connection:
             begun = connection.begin()
             try:
                 transaction = SqlTransaction(connection, indexer=self._indexer, now=self._now, new_id=self._new_id)
-                transaction.lock_exclusively(conditional)
+                transaction.lock(conditional=conditional, writing=writing)
                 result = work(transaction)
                 if transaction.written:
                     for listener in self._listeners:
@@ -308,11 +316,6 @@ def microseconds(moment: datetime) -> int:
 def moment(microseconds: int) -> datetime:
     """The aware time in UTC, that many microseconds after the start of 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def instant(moment: datetime) -> str:
-    """A FHIR instant to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def with_identity(given: Mapping[str, Any], resource_id: str, version: int, updated: datetime) -> Resource:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -33,6 +33,8 @@ class Version:
     method: Method
     body: bytes | None
     sequence: int
+    # On what was just written: whether it made the resource exist (again). Not kept.
+    created: bool = field(default=False, compare=False)
 
     @property
     def deleted(self) -> bool:
@@ -121,12 +123,15 @@ class ResourceStore(Protocol):
     def reading(self) -> AbstractContextManager[Reader]:
         """A consistent view, for the length of a `with`."""
 
-    def transact(self, work: Callable[[Transaction], Result], *, conditional: Collection[str] = ()) -> Result:
+    def transact(
+        self, work: Callable[[Transaction], Result], *, conditional: Collection[str] = (), writing: Collection[str] = ()
+    ) -> Result:
         """What `work` returns, once everything it wrote is safely on disk; nothing of it is stored if it raises.
 
         `work` may be run again if the database asks for it (two transactions waiting for each other), so it must have no effect
         outside the transaction. `conditional` are the types of which `work` searches before it writes: nobody else writes
-        resources of these types between the search and the commit.
+        resources of these types between the search and the commit. `writing` are all types it is going to write, where that is
+        known beforehand: two that announce what they do never wait for each other in a circle.
         """
 
     def check(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, g, request
 
-from service.fhir.r4 import serialise
+from service.fhir.r4 import read_stored, serialise
 
 _OUTCOME_TYPE = "application/fhir+json; charset=utf-8"
 
@@ -15,6 +15,12 @@ _OUTCOME_TYPE = "application/fhir+json; charset=utf-8"
 def resource_response(resource: Mapping[str, Any], status: int = 200) -> Response:
     """The resource as an answer, in the media type that was negotiated for this request."""
     return Response(serialise(dict(resource), pretty=wants_indent()), status, content_type=f"{g.media_type}; charset=utf-8")
+
+
+def stored_response(body: bytes, status: int = 200) -> Response:
+    """A resource as it is stored: its text is sent as it is, so that every digit is the one that was received."""
+    sent = serialise(read_stored(body), pretty=True) if wants_indent() else body
+    return Response(sent, status, content_type=f"{g.media_type}; charset=utf-8")
 
 
 def outcome_response(outcome: Mapping[str, Any], status: int) -> Response:

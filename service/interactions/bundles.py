@@ -1,0 +1,306 @@
+"""Transactions, where all entries take effect or none, and batches, where each is for itself.
+
+Source: http://hl7.org/fhir/R4/http.html#transaction
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from service.errors import Fault, InvalidInput, MalformedInput, ServiceError
+from service.fhir import r4
+from service.fhir.rewriting import references, with_links
+from service.interactions.conditions import the_only_match
+from service.interactions.entries import TRANSACTION_SPEC, Entry, Offer, at_entry, read_entry
+from service.interactions.results import Done, EntryResult
+from service.interactions.single import Interactions
+from service.storage.store import Reader, ResourceStore, Transaction
+
+Resource = dict[str, Any]
+# What a GET of an entry answers, in the view of the transaction or of a reader.
+Retrieve = Callable[[Reader, Entry], Done]
+
+BUNDLES = ("transaction", "batch")
+_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
+_IN_RESOURCE = re.compile(r"Bundle\.entry\[(\d+)\]\.resource(?:\.|$)")
+_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]+)\?(.+)", re.DOTALL)
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+_RESTFUL = re.compile(r"(https?://.+/)[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+_VERSIONED = re.compile(r"(.+)/_history/[A-Za-z0-9\-.]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class BundleProcessor:
+    """Carries out Bundles on one store."""
+
+    store: ResourceStore
+    interactions: Interactions
+    retrieve: Retrieve
+    offer: Offer
+
+    def transaction(self, bundle: Resource) -> list[Done]:
+        """The result of each entry, in the order of the Bundle.
+
+        ServiceError, with nothing stored, if anything is wrong with any entry; of the faults that the Bundle itself shows, all.
+        `bundle` is decoded JSON.
+        """
+        warnings = r4.accept(bundle).warnings
+        entries = self._entries(bundle)
+        conditional = sorted({entry.type for entry in entries if entry.conditional})
+        writing = sorted({entry.type for entry in entries if entry.method in ("DELETE", "POST", "PUT")})
+        if not writing:
+            with self.store.reading() as reader:
+                return [self._at(entry, self.retrieve, reader, entry) for entry in entries]
+        done = self.store.transact(
+            lambda transaction: _Run(self, transaction, entries).results(), conditional=conditional, writing=writing
+        )
+        return [replace(one, warnings=_of_entry(warnings, index)) for index, one in enumerate(done)]
+
+    def batch(self, bundle: Resource) -> list[EntryResult]:
+        """The result of each entry, in the order of the Bundle; what is wrong with one is the result of this one.
+
+        ServiceError if the Bundle around them is not valid. `bundle` is decoded JSON.
+        """
+        verdict = r4.check(bundle)
+        if any(_IN_RESOURCE.match(fault.where) is None for fault in verdict.faults):
+            raise r4.refusal(verdict.faults)
+        return [self._one(raw, index, verdict.faults) for index, raw in enumerate(bundle.get("entry", ()))]
+
+    def _entries(self, bundle: Resource) -> list[Entry]:
+        entries: list[Entry] = []
+        faults: list[Fault] = []
+        for index, raw in enumerate(bundle.get("entry", ())):
+            try:
+                entries.append(read_entry(raw, index, self.offer))
+            except ServiceError as error:
+                faults += error.faults
+        if faults:
+            raise MalformedInput(faults)
+        return entries
+
+    def _one(self, raw: Resource, index: int, faults: Sequence[Fault]) -> EntryResult:
+        own = _of_entry(faults, index)
+        try:
+            entry = read_entry(raw, index, self.offer)
+            if own:
+                raise r4.refusal(own)
+            parsed = r4.accept(entry.resource) if entry.resource is not None else None
+            done = self._carry_out(entry)
+            return replace(done, warnings=parsed.warnings) if parsed is not None else done
+        except ServiceError as error:
+            name = raw.get("resource", {}).get("resourceType")
+            return at_entry(error, index, name if isinstance(name, str) else "")
+
+    def _carry_out(self, entry: Entry) -> Done:
+        if entry.method in ("GET", "HEAD"):
+            with self.store.reading() as reader:
+                return self.retrieve(reader, entry)
+        conditional = [entry.type] if entry.conditional else []
+        return self.store.transact(lambda transaction: self.write(transaction, entry), conditional=conditional)
+
+    def write(self, transaction: Transaction, entry: Entry, *, resource_id: str | None = None) -> Done:
+        """What a writing entry does; `resource_id` is the id a creation is to get."""
+        todo = self.interactions
+        if entry.method == "DELETE":
+            if entry.criteria is not None and not entry.id:
+                return todo.delete_where(transaction, entry.type, entry.criteria, expectation=entry.expectation)
+            return todo.delete(transaction, entry.type, entry.id, expectation=entry.expectation)
+        assert entry.resource is not None
+        if entry.method == "POST":
+            return todo.create(
+                transaction, entry.resource, if_none_exist=entry.if_none_exist, resource_id=resource_id
+            )
+        if entry.criteria is not None and not entry.id:
+            return todo.update_where(transaction, entry.resource, entry.criteria, expectation=entry.expectation)
+        return todo.update(transaction, entry.resource, entry.id, expectation=entry.expectation)
+
+    @staticmethod
+    def _at(entry: Entry, work: Callable[..., Done], *arguments: Any, **more: Any) -> Done:
+        """What `work` returns; its errors name the entry."""
+        try:
+            return work(*arguments, **more)
+        except ServiceError as error:
+            raise at_entry(error, entry.index, entry.type) from error
+
+
+class _Run:
+    """One transaction Bundle inside one transaction of the store."""
+
+    def __init__(self, processor: BundleProcessor, transaction: Transaction, entries: Sequence[Entry]) -> None:
+        self._processor = processor
+        self._transaction = transaction
+        self._entries = entries
+        self._settled: dict[int, Done] = {}  # entries that need no write
+        self._ids: dict[int, str] = {}  # the id of what each writing entry is about, once known
+        self._addresses: dict[str, str] = {}  # fullUrl -> Type/id
+        self._conditional: dict[str, str] = {}  # conditional reference -> Type/id
+
+    def results(self) -> list[Done]:
+        for entry in self._entries:
+            try:
+                self._identify(entry)
+            except ServiceError as error:
+                raise at_entry(error, entry.index, entry.type) from error
+        self._check_identities()
+        entries = self._with_references()
+        results: dict[int, Done] = dict(self._settled)
+        for entry in sorted(entries, key=self._turn):
+            if entry.index not in results:
+                results[entry.index] = self._processor._at(entry, self._carry_out, entry)
+        return [results[entry.index] for entry in entries]
+
+    def _identify(self, entry: Entry) -> None:
+        """Settle which resource the entry is about, before anything is written."""
+        matches = self._processor.interactions.matches
+        if entry.method == "POST":
+            there = None
+            if entry.if_none_exist is not None:
+                there = the_only_match(matches, self._transaction, entry.type, entry.if_none_exist)
+            if there is not None:
+                self._settled[entry.index] = Done("unchanged", there)
+            self._know(entry, there.id if there is not None else self._transaction.new_id())
+        elif entry.method in ("PUT", "DELETE") and entry.id:
+            self._know(entry, entry.id)
+        elif entry.method in ("PUT", "DELETE"):
+            there = the_only_match(matches, self._transaction, entry.type, entry.criteria or "")
+            if there is not None:
+                self._know(entry, there.id)
+            elif entry.method == "PUT":
+                assert entry.resource is not None
+                self._know(entry, entry.resource.get("id") or self._transaction.new_id())
+
+    def _know(self, entry: Entry, resource_id: str) -> None:
+        self._ids[entry.index] = resource_id
+        if entry.full_url and entry.method != "DELETE":
+            self._addresses[entry.full_url] = f"{entry.type}/{resource_id}"
+
+    def _check_identities(self) -> None:
+        """Nothing; InvalidInput if two entries write one resource."""
+        first: dict[tuple[str, str], Entry] = {}
+        faults = []
+        for entry in self._entries:
+            resource_id = self._ids.get(entry.index)
+            if resource_id is None or entry.index in self._settled:
+                continue
+            other = first.setdefault((entry.type, resource_id), entry)
+            if other is not entry:
+                faults.append(
+                    Fault(
+                        "business-rule",
+                        f"This entry and {other.path} are about the same resource.",
+                        where=entry.path,
+                        rule="A transaction writes each resource once.",
+                        repair="Leave one of the two out.",
+                        spec="http://hl7.org/fhir/R4/http.html#trules",
+                    )
+                )
+        if faults:
+            raise InvalidInput(faults)
+
+    def _with_references(self) -> list[Entry]:
+        faults: list[Fault] = []
+        rewritten = []
+        for entry in self._entries:
+            resource = entry.resource
+            if resource is not None and entry.method in ("POST", "PUT") and entry.index not in self._settled:
+                faults += self._unresolved(entry, resource)
+                if not faults:
+                    resource = with_links(resource, partial(self._new_link, entry))
+            rewritten.append(replace(entry, resource=resource))
+        if faults:
+            raise InvalidInput(faults)
+        return rewritten
+
+    def _new_link(self, entry: Entry, text: str) -> str | None:
+        found = self._addresses.get(text) or self._conditional.get(text)
+        if found is not None:
+            return found
+        base = _RESTFUL.fullmatch(entry.full_url)
+        if base is not None and _RELATIVE.fullmatch(text):
+            return self._addresses.get(base[1] + text)
+        versioned = _VERSIONED.fullmatch(text)
+        if versioned is not None and self._new_link(entry, versioned[1]) is not None:
+            # The version that the caller knew is none of ours; what the entry is going to be is the newest.
+            return self._new_link(entry, versioned[1])
+        return None
+
+    def _unresolved(self, entry: Entry, resource: Resource) -> Iterator[Fault]:
+        """A fault for each reference that can only mean an entry and means none, or a search that finds not one resource."""
+        for text, path in references(resource, f"{entry.path}.resource"):
+            if text.startswith("urn:") and text not in self._addresses:
+                yield Fault(
+                    "not-found",
+                    "No entry of the transaction has the fullUrl that this reference names.",
+                    where=path,
+                    rule="A reference by urn: means another entry of the same Bundle.",
+                    repair="Add the entry, or refer to a resource that is stored.",
+                    spec="http://hl7.org/fhir/R4/http.html#trules",
+                )
+            condition = _CONDITIONAL.fullmatch(text)
+            if condition is not None and text not in self._conditional:
+                found, problem = self._found(condition[1], condition[2], path)
+                if problem is not None:
+                    yield problem
+                else:
+                    self._conditional[text] = found
+
+    def _found(self, type_name: str, criteria: str, path: str) -> tuple[str, Fault | None]:
+        processor = self._processor
+        try:
+            processor.offer.check(type_name, "search-type", path)
+            there = the_only_match(processor.interactions.matches, self._transaction, type_name, criteria, where=path)
+        except ServiceError as error:
+            return "", replace(error.faults[0], where=path)
+        if there is None:
+            return "", Fault(
+                "not-found",
+                "No resource meets the condition of this reference.",
+                where=path,
+                rule="A conditional reference means exactly one resource that is stored.",
+                repair="Store the resource first, or refer to an entry of the transaction by its fullUrl.",
+                spec="http://hl7.org/fhir/R4/http.html#trules",
+            )
+        return there.reference, None
+
+    def _turn(self, entry: Entry) -> tuple[int, str, str]:
+        # Within one method by identity: two transactions that write the same resources then meet at the first of them,
+        # instead of each holding what the other one waits for.
+        return _ORDER[entry.method], entry.type, self._ids.get(entry.index, "")
+
+    def _carry_out(self, entry: Entry) -> Done:
+        if entry.method in ("GET", "HEAD"):
+            return self._processor.retrieve(self._transaction, entry)
+        resource_id = self._ids.get(entry.index)
+        if entry.method == "DELETE" and resource_id is None:
+            return Done("deleted")
+        if entry.method == "PUT" and not entry.id:
+            return self._update(entry, str(resource_id))
+        settled = replace(entry, id=resource_id or "", criteria=None) if entry.method == "DELETE" else entry
+        return self._processor.write(self._transaction, replace(settled, if_none_exist=None), resource_id=resource_id)
+
+    def _update(self, entry: Entry, resource_id: str) -> Done:
+        """A conditional update, whose resource is known by now."""
+        assert entry.resource is not None
+        own = entry.resource.get("id")
+        if own is not None and own != resource_id:
+            raise MalformedInput(
+                Fault(
+                    "invalid",
+                    "The id in the resource is not the id of the resource that meets the condition.",
+                    where=f"{entry.path}.resource.id",
+                    rule="A conditional update changes the resource that meets the condition.",
+                    repair="Leave the id out.",
+                    spec=TRANSACTION_SPEC,
+                )
+            )
+        return self._processor.interactions.update(
+            self._transaction, entry.resource, resource_id, expectation=entry.expectation
+        )
+
+
+def _of_entry(faults: Sequence[Fault], index: int) -> tuple[Fault, ...]:
+    return tuple(fault for fault in faults if (at := _IN_RESOURCE.match(fault.where)) and int(at[1]) == index)

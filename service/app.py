@@ -5,14 +5,14 @@ from __future__ import annotations
 import gc
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask
+from flask import Flask, Response
 
 from service import __version__
 from service.assessment.forms import extract, populate
@@ -23,7 +23,15 @@ from service.fhir.codes.held import Held
 from service.fhir.codes.operations import TerminologyOperations
 from service.fhir.codes.published import published_terminology
 from service.fhir.conformance import Definitions, compiled
+from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
+from service.fhir.search import SearchContext
 from service.fhir.terminology import load_terminology
+from service.interactions.bundles import BundleProcessor
+from service.interactions.entries import Offer
+from service.interactions.matching import matcher
+from service.interactions.retrieving import Retriever
+from service.interactions.seeding import store_ours
+from service.interactions.single import Interactions
 from service.knowledge.load import load_knowledge_base
 from service.languages import translated_vocabularies, wordings
 from service.mapping.questionnaire import build_questionnaire
@@ -31,6 +39,8 @@ from service.model_card.card import load_card
 from service.model_card.resources import card_resources
 from service.resources import profiles_directory, tables_directory, terminology_directory
 from service.settings import CANONICAL_BASE, Settings, read_settings
+from service.web.address import fhir_address
+from service.web.bundles import bundle_view
 from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
@@ -39,7 +49,9 @@ from service.web.openapi import Sources
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.operations.forms import FormOperation, form_view
 from service.web.operations.terminology import terminology_view
+from service.web.proxies import TrustedProxies
 from service.web.requests import install_request_hooks
+from service.web.resources import ResourceViews
 
 if TYPE_CHECKING:
     from service.storage.store import ResourceStore
@@ -139,12 +151,15 @@ def create_app(
         warm_up(service)
     # No static folder: its route would be one more address that answers with something other than FHIR.
     app = Flask("service", static_folder=None)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_networks)  # type: ignore[method-assign]
     app.extensions["hipspine-store"] = store
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False  # /fhir/metadata/ is /fhir/metadata
     app.url_map.merge_slashes = False  # /fhir//metadata is nothing, rather than a redirect that a POST may not survive
     install_request_hooks(app, new_id=new_id, elapsed=time.perf_counter)
     install_error_handlers(app, fhir_path=FHIR_PATH)
+    address = fhir_address(settings.public_url)
+    stored, bundles = _views_of(store, service, address) if store is not None else (None, None)
     install_fhir_routes(
         app,
         definitions=service.definitions,
@@ -157,9 +172,11 @@ def create_app(
                 for name in ("lookup", "validate-code", "subsumes", "expand", "translate")
             },
         },
+        stored=stored,
+        bundles=bundles,
+        address=address,
         new_id=new_id,
         base_url=settings.base_url,
-        public_url=settings.public_url,
         version=__version__,
         started=utc_now().isoformat(timespec="seconds"),
     )
@@ -172,6 +189,28 @@ def create_app(
     install_docs(app, sources, public_url=settings.public_url)
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
     return app
+
+
+def _views_of(
+    store: ResourceStore, service: Service, address: Callable[[], str]
+) -> tuple[ResourceViews, Callable[..., Response]]:
+    """The views of stored resources, and of Bundles of them; what comes with the service is in the store from here on."""
+    ours = [service.definitions.read(kind, one) for kind in PUBLISHED_AND_STORED for one in service.definitions.ids(kind)]
+    store_ours(store, ours)
+    types = frozenset(offered.name for offered in RESOURCE_TYPES if offered.stored)
+    interactions = Interactions(
+        matches=matcher(lambda: SearchContext(servers=(address(),), types=types, now=utc_now())),
+        ours=frozenset((one["resourceType"], one["id"]) for one in ours),
+    )
+    limits = limits_of(service.settings)
+    views = ResourceViews(store, interactions, limits, address, new_id, types)
+    processor = BundleProcessor(
+        store,
+        interactions,
+        retrieve=Retriever(service.definitions, address, new_id),
+        offer=Offer({offered.name: offered.interactions for offered in RESOURCE_TYPES}),
+    )
+    return views, bundle_view(processor, limits=limits, address=address, new_id=new_id)
 
 
 def warm_up(service: Service) -> None:

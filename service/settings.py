@@ -24,6 +24,7 @@ from service.errors import Fault, InvalidInput
 
 CANONICAL_BASE = "https://hipspine.example/fhir"
 PREFIX = "HIPSPINE_"
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BARE = ("HOST", "PORT")
 _BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -38,6 +39,13 @@ def _address() -> parsers.Field[Any]:
 
 def _whole(low: int, high: int | None = None) -> parsers.Field[Any]:
     return parsers.Integer(validate=Range(low, high))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise ValidationError("must be IP addresses or networks, such as 10.0.0.0/8, separated by commas") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,11 @@ class Settings:
         "Folder of the files the service keeps. Unset: `$XDG_DATA_HOME/hipspine`, else `~/.local/share/hipspine`.",
         None,
         parsers.String(),
+    )
+    trusted_proxies: str = _setting(
+        "Addresses or networks, separated by commas, of proxies whose X-Forwarded-Proto, -Host, -Prefix and -For are believed.",
+        "",
+        parsers.String(validate=_networks),
     )
     max_body_bytes: int = _setting("Largest request body in bytes; a larger one is answered 413.", 5_000_000, _whole(1_000))
     max_depth: int = _setting("Deepest nesting of JSON in a request; deeper is answered 400.", 64, _whole(8, 500))
@@ -120,6 +133,11 @@ class Settings:
         "INFO",
         parsers.String(validate=OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])),
     )
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """`trusted_proxies` as networks; a single address is a network of one."""
+        return _networks(self.trusted_proxies)
 
     @property
     def database(self) -> str | None:

@@ -13,8 +13,8 @@ LIMITS_OF_USE = (
     "Not a diagnosis, not for emergencies, not for use by patients alone."
 )
 STORING = (
-    "Resources are stored with all their versions, exactly as they were sent but for id and meta. What is sent to an operation is not "
-    "stored. References are not checked and never followed to another server. Answers are JSON only."
+    "Resources are stored with all their versions, exactly as they were sent but for id and meta. What is sent to an operation "
+    "is not stored. References are not checked and never followed to another server. Answers are JSON only."
 )
 STATELESS = "This instance has no store: nothing that is sent here is stored. Answers are JSON only."
 

@@ -6,7 +6,7 @@ Source: http://hl7.org/fhir/R4/http.html#transaction
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -68,7 +68,9 @@ class BundleProcessor:
         verdict = r4.check(bundle)
         if any(_IN_RESOURCE.match(fault.where) is None for fault in verdict.faults):
             raise r4.refusal(verdict.faults)
-        return [self._one(raw, index, verdict.faults) for index, raw in enumerate(bundle.get("entry", ()))]
+        entries = bundle.get("entry", ())
+        addresses = frozenset(str(raw["fullUrl"]) for raw in entries if str(raw.get("fullUrl", "")).startswith("urn:"))
+        return [self._one(raw, index, verdict.faults, addresses) for index, raw in enumerate(entries)]
 
     def _entries(self, bundle: Resource) -> list[Entry]:
         entries: list[Entry] = []
@@ -82,13 +84,15 @@ class BundleProcessor:
             raise MalformedInput(faults)
         return entries
 
-    def _one(self, raw: Resource, index: int, faults: Sequence[Fault]) -> EntryResult:
+    def _one(self, raw: Resource, index: int, faults: Sequence[Fault], addresses: Collection[str]) -> EntryResult:
         own = _of_entry(faults, index)
         try:
             entry = read_entry(raw, index, self.offer)
             if own:
                 raise r4.refusal(own)
             parsed = r4.accept(entry.resource) if entry.resource is not None else None
+            if entry.resource is not None and (entwined := list(_entwined(entry, entry.resource, addresses))):
+                raise InvalidInput(entwined)
             done = self._carry_out(entry)
             return replace(done, warnings=parsed.warnings) if parsed is not None else done
         except ServiceError as error:
@@ -300,6 +304,20 @@ class _Run:
         return self._processor.interactions.update(
             self._transaction, entry.resource, resource_id, expectation=entry.expectation
         )
+
+
+def _entwined(entry: Entry, resource: Resource, addresses: Collection[str]) -> Iterator[Fault]:
+    """A fault for each reference to another entry: in a batch that can mean nothing."""
+    for text, path in references(resource, f"{entry.path}.resource"):
+        if text in addresses:
+            yield Fault(
+                "business-rule",
+                "A reference of a batch names another entry of it.",
+                where=path,
+                rule="The entries of a batch stand by themselves; none can refer to what another one is going to create.",
+                repair="Send the entries as a transaction.",
+                spec="http://hl7.org/fhir/R4/http.html#brules",
+            )
 
 
 def _of_entry(faults: Sequence[Fault], index: int) -> tuple[Fault, ...]:

@@ -11,11 +11,13 @@ from werkzeug.routing import BaseConverter
 from service.fhir.capability import capability_statement
 from service.fhir.conformance import Definitions, read_search, searchset, unknown_parameter
 from service.fhir.outcomes import operation_outcome
-from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, ResourceType
+from service.fhir.resource_types import SYSTEM_OPERATIONS, ResourceType, offered_types
+from service.web.address import FHIR_PATH
 from service.web.negotiation import answer_media_type, check_body_media_type
+from service.web.resources import ResourceViews
 from service.web.responses import resource_response
 
-FHIR_PATH = "/fhir"
+__all__ = ["FHIR_PATH", "OperationView", "install_fhir_routes"]
 
 # From the type an operation is called on (None: the system) to its view; on an instance the view gets its `resource_id`.
 OperationView = Callable[[str | None], Callable[..., Response]]
@@ -32,56 +34,91 @@ def install_fhir_routes(
     *,
     definitions: Definitions,
     operations: Mapping[str, OperationView],
+    stored: ResourceViews | None,
+    bundles: Callable[..., Response] | None,
+    address: Callable[[], str],
     new_id: Callable[[], str],
     base_url: str,
-    public_url: str | None,
     version: str,
     started: str,
 ) -> None:
     """Add every route below /fhir to `app`.
 
-    `operations` holds a view for every operation of the registry, by name; `started` is when this instance began, as a FHIR
-    dateTime.
+    `operations` holds a view for every operation of the registry, by name; `stored` the views of stored resources, None where
+    there is no store; `bundles` the view of transactions and batches; `started` is when this instance began, as a FHIR dateTime.
     """
     app.url_map.converters["fhir_id"] = FhirId
     app.before_request(_negotiate)
     blueprint = Blueprint("fhir", __name__, url_prefix=FHIR_PATH)
 
-    def address() -> str:
-        return public_url or request.host_url.rstrip("/") + FHIR_PATH
-
     @blueprint.get("/metadata")
     def metadata() -> Response:
-        return resource_response(capability_statement(address=address(), base_url=base_url, version=version, date=started))
+        statement = capability_statement(
+            address=address(), base_url=base_url, version=version, date=started, storing=stored is not None
+        )
+        return resource_response(statement)
 
-    # Addresses that exist with no method of their own (a Bundle for the base, a type that only has operations)
+    # Addresses that exist with no method of their own (the base without a store, a type that only has operations)
     # are routed with OPTIONS alone: every other method is then answered 405 with Allow, not 404.
-    blueprint.add_url_rule("", "base", _nothing, methods=["OPTIONS"])
+    add = _Adder(blueprint)
+    add("", {"POST": bundles} if bundles is not None else {})
+    if stored is not None:
+        add("/_history", {"GET": stored.history()})
     for operation in SYSTEM_OPERATIONS:
         view = operations[operation.name](None)
-        blueprint.add_url_rule(f"/${operation.name}", f"system-{operation.name}", view, methods=list(operation.methods))
-    for offered in RESOURCE_TYPES:
-        name = offered.name
+        add(f"/${operation.name}", dict.fromkeys(operation.methods, view))
+    for offered in offered_types(storing=stored is not None):
+        own, one = f"/{offered.name}", f"/{offered.name}/<fhir_id:resource_id>"
         for operation in offered.operations:
-            view = operations[operation.name](name)
+            view = operations[operation.name](offered.name)
             for level in operation.levels:
-                place = f"/{name}" if level == "type" else f"/{name}/<fhir_id:resource_id>"
-                blueprint.add_url_rule(
-                    f"{place}/${operation.name}", f"{name}-{level}-{operation.name}", view, methods=list(operation.methods)
-                )
-        if "search-type" in offered.interactions:
-            blueprint.add_url_rule(
-                f"/{name}", f"{name}-search", _search_view(offered, definitions, address, new_id), methods=["GET"]
-            )
-        else:
-            blueprint.add_url_rule(f"/{name}", f"{name}-none", _nothing, methods=["OPTIONS"])
-        if "read" in offered.interactions:
-            blueprint.add_url_rule(
-                f"/{name}/<fhir_id:resource_id>", f"{name}-read", _read_view(offered, definitions), methods=["GET"]
-            )
-        else:
-            blueprint.add_url_rule(f"/{name}/<fhir_id:resource_id>", f"{name}-none-read", _nothing, methods=["OPTIONS"])
+                add(f"{own if level == 'type' else one}/${operation.name}", dict.fromkeys(operation.methods, view))
+        if stored is not None and offered.stored:
+            _add_stored(add, offered, stored)
+            continue
+        published = "read" in offered.interactions
+        add(own, {"GET": _search_view(offered, definitions, address, new_id)} if published else {})
+        add(one, {"GET": _read_view(offered, definitions)} if published else {})
     app.register_blueprint(blueprint)
+
+
+class _Adder:
+    """Adds the views of one address, by method."""
+
+    def __init__(self, blueprint: Blueprint) -> None:
+        self._blueprint = blueprint
+
+    def __call__(self, path: str, views: Mapping[str, Callable[..., Response]]) -> None:
+        methods: dict[int, list[str]] = {}
+        for method, view in views.items():
+            methods.setdefault(id(view), []).append(method)
+        for listed in methods.values():
+            name = f"{'-'.join(listed)} {path}".replace(".", "_")  # a dot would name another blueprint
+            self._blueprint.add_url_rule(path, name, views[listed[0]], methods=listed)
+        if not views:
+            self._blueprint.add_url_rule(path, f"none {path}", _nothing, methods=["OPTIONS"])
+
+
+def _add_stored(add: _Adder, offered: ResourceType, stored: ResourceViews) -> None:
+    """The addresses of one stored type, each with the methods that the registry lists for it."""
+    name, own, one = offered.name, f"/{offered.name}", f"/{offered.name}/<fhir_id:resource_id>"
+    views: list[tuple[str, str, str, Callable[..., Response]]] = [
+        ("create", own, "POST", stored.create(name)),
+        ("update", own, "PUT", stored.update_where(name)),
+        ("delete", own, "DELETE", stored.delete_where(name)),
+        ("read", one, "GET", stored.read(name)),
+        ("update", one, "PUT", stored.update(name)),
+        ("delete", one, "DELETE", stored.delete(name)),
+        ("history-type", f"{own}/_history", "GET", stored.history(name)),
+        ("history-instance", f"{one}/_history", "GET", stored.history(name)),
+        ("vread", f"{one}/_history/<fhir_id:version>", "GET", stored.vread(name)),
+    ]
+    addresses: dict[str, dict[str, Callable[..., Response]]] = {}
+    for interaction, path, method, view in views:
+        if interaction in offered.interactions:
+            addresses.setdefault(path, {})[method] = view
+    for path, by_method in addresses.items():
+        add(path, by_method)
 
 
 def _negotiate() -> None:
@@ -95,7 +132,7 @@ def _negotiate() -> None:
         return
     if request.routing_exception is not None and getattr(request.routing_exception, "code", None) == 404:
         return
-    if request.method == "POST" and request.content_length:
+    if request.method in ("POST", "PUT") and request.content_length:
         check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
     g.media_type = answer_media_type(request.headers.get("Accept"), request.args.get("_format"))
 

@@ -83,7 +83,7 @@ class PostgresServer:
     def remove(self) -> None:
         """Stop the server and delete its folder."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGQUIT)  # at once: nobody wants its data
             self.process.wait(20)
         shutil.rmtree(self.folder, ignore_errors=True)
 

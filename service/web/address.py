@@ -1,0 +1,21 @@
+"""Where the caller reached this server: the start of every link in an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import request
+
+FHIR_PATH = "/fhir"
+
+
+def fhir_address(public_url: str | None) -> Callable[[], str]:
+    """A function that gives the FHIR base of the request in work: the address in the settings, else the one that was asked.
+
+    Behind a trusted proxy `request` already speaks of the outer address (`service/web/proxies.py`).
+    """
+
+    def address() -> str:
+        return public_url or request.url_root.rstrip("/") + FHIR_PATH
+
+    return address

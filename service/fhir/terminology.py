@@ -23,6 +23,7 @@ CANONICAL_BASE = "https://hipspine.example/fhir"
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+VERIFICATION = "/StructureDefinition/verification"
 FOLDERS = {"codesystems": "CodeSystem", "valuesets": "ValueSet", "conceptmaps": "ConceptMap"}
 
 Side = Literal["left", "right", "bilateral"]
@@ -35,7 +36,10 @@ PREFERENCE = ("equal", "equivalent", "wider", "subsumes", "narrower", "specializ
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One translation of a concept. `side` is set where the code holds only for that side (or for none stated)."""
+    """One translation of a concept. `side` is set where the code holds only for that side (or for none stated).
+
+    `verification` is ``yes`` or ``single-source``, see the code system `verification`.
+    """
 
     system: str
     code: str
@@ -43,11 +47,12 @@ class Target:
     equivalence: str
     comment: str = ""
     side: str | None = None
+    verification: str = ""
 
     @property
     def reason(self) -> str:
-        """Why the code is wider, narrower or inexact: the comment without its remarks on verification and licence."""
-        return re.sub(r"^verified: [a-z-]+\. ?(Outside the Global Patient Set\. ?)?", "", self.comment)
+        """Why the code is wider, narrower or inexact: the comment without its remark on the licence."""
+        return re.sub(r"^Outside the Global Patient Set\. ?", "", self.comment)
 
     @property
     def rank(self) -> int:
@@ -92,7 +97,7 @@ class Terminology:
                     for entry in concept.get("property", ())
                 }
         self._own = frozenset(self._displays)
-        self._targets: dict[tuple[str, str], list[Target]] = {}   # (source system id or map id, code) -> targets
+        self._targets: dict[tuple[str, str], list[Target]] = {}   # (source system id, code) -> targets
         self._sources: dict[tuple[str, str], list[tuple[str, str, Target]]] = {}  # (system, code) -> (system id, code, target)
         self._sides: dict[tuple[str, str], str] = {}
         for resource in self.resources("ConceptMap"):
@@ -100,14 +105,16 @@ class Terminology:
 
     def _index_map(self, resource: Resource) -> None:
         for group in resource.get("group", ()):
-            source = group["source"].rsplit("/", 1)[-1] if "source" in group else resource["id"]
+            source = group["source"].rsplit("/", 1)[-1]
             for element in group.get("element", ()):
                 for entry in element.get("target", ()):
                     if "code" not in entry:
                         continue
                     side = next((d["value"] for d in entry.get("dependsOn", ()) if d.get("property", "").endswith("/side")), None)
+                    verified = (one["valueCode"] for one in entry.get("extension", ()) if one["url"].endswith(VERIFICATION))
                     target = Target(
-                        group["target"], entry["code"], entry["display"], entry["equivalence"], entry.get("comment", ""), side
+                        group["target"], entry["code"], entry["display"], entry["equivalence"],
+                        entry.get("comment", ""), side, next(verified, ""),
                     )
                     key = (target.system, target.code)
                     self._targets.setdefault((source, element["code"]), []).append(target)
@@ -115,7 +122,7 @@ class Terminology:
                     self._displays.setdefault(key, target.display)
                     if side is not None:
                         self._sides[key] = side
-                    elif source == "side-to-snomed" and element["code"] in ("left", "right", "bilateral"):
+                    elif source == "side":
                         self._sides[key] = element["code"]
 
     # --- resources ---------------------------------------------------------------------------------------------------
@@ -226,9 +233,7 @@ class Terminology:
     def to_body_site(self, system: str, code: str) -> str | None:
         """Our word for a body site (``hip-region``, ``groin``), None if unknown."""
         return next(
-            (word for source, word, _ in self._sources.get((system, code), ())
-             if source == "side-to-snomed" and word not in ("left", "right", "bilateral")),
-            None,
+            (word for source, word, _ in self._sources.get((system, code), ()) if source == "body-site"), None
         )
 
     def _back(self, system: str, code: str, source_id: str) -> str | None:
@@ -295,13 +300,13 @@ class Terminology:
 
     def outbound_body_site(self, site: str, side: Side | None = None) -> list[Coding]:
         """A sided body structure where there is one, otherwise the structure and the laterality qualifier."""
-        sided = self._targets.get(("side-to-snomed", f"{site}-{side}"), ())
-        found = sided or self._targets.get(("side-to-snomed", site), ())
+        sided = self.targets("body-site", f"{site}-{side}")
+        found = sided or self.targets("body-site", site)
         codings = [target.coding() for target in found[:1] if self._sendable(target)]
         return codings if sided or side is None or not codings else codings + self._qualifiers(side)
 
     def _qualifiers(self, side: str) -> list[Coding]:
-        targets = self._targets.get(("side-to-snomed", side), ())
+        targets = self.targets("side", side)
         return [target.coding() for target in targets[:1] if self._sendable(target)]
 
     def _sendable(self, target: Target) -> bool:

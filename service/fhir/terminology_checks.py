@@ -18,6 +18,7 @@ EQUIVALENCES = frozenset(
     ("relatedto", "equivalent", "equal", "wider", "subsumes", "narrower", "specializes", "inexact", "unmatched", "disjoint")
 )
 NEEDED = ("finding", "condition", "answer")
+VERIFICATIONS = frozenset(("yes", "single-source", "no-code"))
 SIDES = frozenset(("left", "right", "bilateral", "unspecified"))
 
 
@@ -74,7 +75,7 @@ def _value_set(resource: Resource, where: str, own: Mapping[Any, frozenset[str]]
 def _concept_map(resource: Resource, where: str, own: Mapping[Any, frozenset[str]], base_url: str) -> Iterator[Fault]:
     for g, group in enumerate(resource.get("group", ())):
         source = group.get("source")
-        if source is not None and source not in own:
+        if source not in own:
             yield Fault("not-found", f"{source} is not a code system of this service", f"{where}.group[{g}].source")
         if not group.get("target"):
             yield Fault("required", "a group needs the system of its targets", f"{where}.group[{g}].target")
@@ -103,6 +104,11 @@ def _targets(targets: Any, place: str) -> Iterator[Fault]:
             yield Fault("invariant", "a target has a code unless it is unmatched", where)
         elif "code" in target and not target.get("display"):
             yield Fault("required", "a target needs a display", f"{where}.display")
+        verified = [one.get("valueCode") for one in target.get("extension", ()) if one.get("url", "").endswith("/verification")]
+        if len(verified) != 1:
+            yield Fault("required", "a target says once how far it is verified", f"{where}.extension")
+        elif (verified == ["no-code"]) != (equivalence == "unmatched") or verified[0] not in VERIFICATIONS:
+            yield Fault("code-invalid", f"{verified[0]} is not a verification of an {equivalence} target", f"{where}.extension")
         if target.get("code") in seen:
             yield Fault("value", f"{target['code']} is a target twice", f"{where}.code")
         seen.add(target.get("code", ""))

@@ -19,6 +19,7 @@ Alias: $prediction-kind = https://hipspine.example/fhir/ValueSet/prediction-kind
 Alias: $side = https://hipspine.example/fhir/ValueSet/side
 Alias: $counted = https://hipspine.example/fhir/ValueSet/counted
 Alias: $service = https://hipspine.example/fhir/ValueSet/service
+Alias: $verification = https://hipspine.example/fhir/ValueSet/verification
 
 Alias: $comparator = http://hl7.org/fhir/ValueSet/quantity-comparator
 Alias: $risk-probability = http://terminology.hl7.org/CodeSystem/risk-probability

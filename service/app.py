@@ -26,6 +26,8 @@ from service.fhir.conformance import Definitions, compiled
 from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
 from service.fhir.search import SearchContext
 from service.fhir.terminology import load_terminology
+from service.hook_parts import build_hooks, build_outbound
+from service.hooks.run import HookParts
 from service.interactions.bundles import BundleProcessor
 from service.interactions.entries import Offer
 from service.interactions.matching import matcher
@@ -41,6 +43,7 @@ from service.resources import profiles_directory, tables_directory, terminology_
 from service.settings import CANONICAL_BASE, Settings, read_settings
 from service.web.address import fhir_address
 from service.web.bundles import bundle_view
+from service.web.cds_hooks import install_hook_routes
 from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
@@ -73,6 +76,7 @@ class Service:
     extract: FormOperation
     populate: FormOperation
     terminology: TerminologyOperations
+    hooks: HookParts
 
 
 def build_service(settings: Settings) -> Service:
@@ -126,7 +130,8 @@ def build_service(settings: Settings) -> Service:
         now=utc_now,
         new_id=new_id,
     )
-    return Service(settings, parts, definitions, assess, extracted, populated, codes)
+    hooks = build_hooks(settings, parts, build_outbound(settings), limits)
+    return Service(settings, parts, definitions, assess, extracted, populated, codes, hooks)
 
 
 def open_store(settings: Settings) -> ResourceStore | None:
@@ -187,6 +192,17 @@ def create_app(
         examples={"QuestionnaireResponse": filled_form(service.parts.questionnaire, EXAMPLE_ANSWERS)},
     )
     install_docs(app, sources, public_url=settings.public_url)
+    install_hook_routes(
+        app,
+        parts=service.hooks,
+        languages=service.parts.languages,
+        authenticate=lambda header, address: None,
+        discovery_open=True,
+        issued=lambda service_id, cards: None,
+        fhir_address=address,
+        hooks_url=settings.hooks_url,
+        origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
+    )
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
     return app
 

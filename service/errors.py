@@ -92,6 +92,14 @@ class NotSupported(ServiceError):
     """The request is understood, but this service does not do that."""
 
 
+class MissingData(ServiceError):
+    """Data that the answer needs were not sent and cannot be fetched."""
+
+
+class NotAuthenticated(ServiceError):
+    """The caller did not prove who it is. What was wrong with its proof is for the log, not for the caller."""
+
+
 class OutboundRefused(ServiceError):
     """An address that this service will not call: its host is not listed, or stands for an address it may not."""
 

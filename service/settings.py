@@ -122,6 +122,23 @@ class Settings:
         8.0,
         parsers.Float(validate=Range(0.1, 120)),
     )
+    hooks_url: str | None = _setting(
+        "Address of CDS Hooks as clients reach it, up to but without `/cds-services`. Unset: taken from each request.",
+        None,
+        _address(),
+    )
+    workbench_url: str | None = _setting("SMART launch address that cards link to. Unset: no such link.", None, _address())
+    cors_origins: str = _setting(
+        "Origins of browser-based record systems that may call CDS Hooks, separated by commas. Unset: none.",
+        "",
+        parsers.String(),
+    )
+    ehr_seconds: float = _setting(
+        "Longest time in seconds for all data that one hook call has to fetch from the record system.",
+        3.0,
+        parsers.Float(validate=Range(0.1, 60)),
+    )
+    ehr_max_resources: int = _setting("Most resources read from the record system for one prefetch key.", 1_000, _whole(1))
     outbound_max_bytes: int = _setting("Largest answer of another host that is read, in bytes.", 20_000_000, _whole(1_000))
     outbound_ca_bundle: str | None = _setting(
         "File with the certificates (PEM) that other hosts are verified against. Unset: those that come with requests.",

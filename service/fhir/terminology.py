@@ -221,6 +221,16 @@ class Terminology:
             return code if self.has(system, code) else None
         return self._back(system, code, "condition")
 
+    def to_services(self, system: str, code: str) -> tuple[tuple[str, str], ...]:
+        """Our words for the service a code asks for, each with the equivalence of the code to it (``equal`` for our own)."""
+        if system == self.system("service"):
+            return ((code, "equal"),) if self.has(system, code) else ()
+        return tuple(
+            (service, target.equivalence)
+            for source, service, target in self._sources.get((system, code), ())
+            if source == "service"
+        )
+
     def asks_for_any_finding(self, concept: Resource | None) -> bool:
         """Whether an observation's code leaves it to the value to name the finding."""
         asked = (self.system("service"), "any-finding")

@@ -48,8 +48,8 @@ def answer(handler: BaseHTTPRequestHandler, status: int, body: bytes = b"{}", **
 
 
 @contextmanager
-def other_host(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> Iterator[OtherHost]:
-    """A host on a free port of loopback while open."""
+def other_host(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None, port: int = 0) -> Iterator[OtherHost]:
+    """A host on loopback, on a free port unless one is named, while open."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -68,7 +68,7 @@ def other_host(behaviour: Behaviour, *, tls: ssl.SSLContext | None = None) -> It
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     server.block_on_close = False
     if tls is not None:

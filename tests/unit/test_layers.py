@@ -21,10 +21,14 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.mapping": ("service.engine", "service.fhir", "service.errors"),
     "service.assessment": ("service.engine", "service.mapping", "service.fhir", "service.errors"),
     "service.clients": ("requests", "urllib3", "service.errors"),
+    "service.hooks": (
+        "marshmallow", "service.clients.ehr", "service.assessment", "service.engine.model", "service.mapping", "service.fhir",
+        "service.errors",
+    ),
     "service.storage": ("sqlalchemy", "alembic", "psycopg", "service.fhir", "service.errors"),
     "service.web": (
-        "flask", "flask_swagger_ui", "werkzeug", "marshmallow", "service.assessment", "service.interactions", "service.fhir",
-        "service.storage.store", "service.errors",
+        "flask", "flask_swagger_ui", "werkzeug", "marshmallow", "service.hooks", "service.assessment", "service.interactions",
+        "service.fhir", "service.storage.store", "service.errors",
     ),
     "service.interactions": (
         "service.assessment", "service.mapping", "service.fhir", "service.storage.store", "service.errors",
@@ -40,7 +44,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.memory": (),
 }
 # The outermost ring: may import everything, and is imported by nothing inside it.
-OUTER = ("service.app", "service.languages", "service.server", "service.cli", "service.__main__")
+OUTER = ("service.app", "service.hook_parts", "service.languages", "service.server", "service.cli", "service.__main__")
 
 # The engine is arithmetic: nothing in it may depend on when, where or on which machine it runs.
 ENGINE_NEVER = {

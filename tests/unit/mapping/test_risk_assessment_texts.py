@@ -12,11 +12,11 @@ from service.engine.model import UndecidedCode
 from service.mapping.writers.texts import load_texts
 
 SERVICE = Path(__file__).resolve().parents[3] / "service"
-READERS = (*sorted((SERVICE / "mapping" / "writers").glob("*.py")), *sorted((SERVICE / "cli").glob("*.py")))
+READERS = tuple(path for folder in ("mapping/writers", "cli", "hooks") for path in sorted((SERVICE / folder).glob("*.py")))
 # Keys put together from a prefix and a code.
 FAMILIES = (
     "undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-", "plan-kind-", "combined-primary-", "combined-stage-",
-    "robustness-",
+    "robustness-", "card-topic-", "override-reason-", "unseen-",
 )
 
 

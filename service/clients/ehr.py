@@ -1,0 +1,144 @@
+"""The record system's FHIR server, read with the token of one hook call: several queries side by side, within one time.
+
+What comes back says how far it is to be trusted: all of it, part of it, nothing, and why.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urljoin
+
+from service.clients.outbound import Outbound
+from service.errors import MalformedInput, OutboundRefused, TooLarge, UpstreamFailed
+
+Resource = dict[str, Any]
+# refused: the host may not be called. denied: 401 or 403. failed: no usable answer. partial: only some of it was read.
+Problem = Literal["", "refused", "denied", "failed", "partial"]
+
+FHIR_JSON = "application/fhir+json"
+QUERIES_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The resources one query gave. `problem` is empty if that is all there is."""
+
+    resources: tuple[Resource, ...] = field(default=(), repr=False)
+    problem: Problem = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBounds:
+    """How long all queries of one call may take together, and how much of one query is read."""
+
+    seconds: float = 3.0
+    max_pages: int = 10
+    max_resources: int = 1_000
+
+
+class RecordServer:
+    """Reads any listed server. One per process; threads share it and its connections."""
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        *,
+        decode: Callable[[bytes], Resource],
+        bounds: ReadBounds | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._outbound = outbound
+        self._decode = decode
+        self._bounds = bounds or ReadBounds()
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(QUERIES_AT_ONCE * 2, thread_name_prefix="record")
+
+    def fetch(self, base: str, queries: Mapping[str, str], *, token: str | None) -> dict[str, Fetched]:
+        """What each query gives, by key. A query is relative to the base, or an address below it (a next page).
+
+        Never raises for what a server does; a query that is not done in time counts as failed.
+        """
+        if not queries:
+            return {}
+        deadline = self._clock() + self._bounds.seconds
+        headers = {"Accept": FHIR_JSON} | ({"Authorization": f"Bearer {token}"} if token else {})
+        futures = {key: self._pool.submit(self._read, base, query, headers, deadline) for key, query in queries.items()}
+        found = {}
+        for key, future in futures.items():
+            try:
+                # Each read ends by itself at the deadline; the little more is for threads that waited for their turn.
+                found[key] = future.result(timeout=max(0.0, deadline - self._clock()) + 0.1)
+            except TimeoutError:
+                future.cancel()
+                found[key] = Fetched(problem="failed")
+        return found
+
+    def _read(self, base: str, query: str, headers: Mapping[str, str], deadline: float) -> Fetched:
+        address: str | None = urljoin(base.rstrip("/") + "/", query)
+        resources: list[Resource] = []
+        try:
+            # Checked for the first page too: a query that is an address came from the caller.
+            origin = self._outbound.check(base, where="fhirServer").origin
+            for _ in range(self._bounds.max_pages):
+                if address is None:
+                    return Fetched(tuple(resources))
+                if self._outbound.check(address, where="fhirServer").origin != origin:
+                    break
+                answer = self._outbound.send("GET", address, headers=headers, seconds=deadline - self._clock())
+                if answer.status in (404, 410) and "?" not in address:
+                    return Fetched()  # a read of what is not there; a search answers so where it is not offered
+                if not answer.ok:
+                    denied = answer.status in (401, 403)
+                    return Fetched(tuple(resources), "partial" if resources else "denied" if denied else "failed")
+                page = self._decode(answer.body)
+                if page.get("resourceType") == "OperationOutcome":
+                    return Fetched(tuple(resources), "partial" if resources else "failed")
+                resources += held_in(page)
+                if complains(page):
+                    return Fetched(tuple(resources), "partial")
+                address = urljoin(address, following) if (following := next_page(page)) else None
+                if len(resources) >= self._bounds.max_resources and address is not None:
+                    break
+        except OutboundRefused:
+            return Fetched(tuple(resources), "partial" if resources else "refused")
+        except (UpstreamFailed, MalformedInput, TooLarge):
+            return Fetched(tuple(resources), "partial" if resources else "failed")
+        return Fetched(tuple(resources), "" if address is None else "partial")
+
+
+def held_in(page: Resource) -> Iterator[Resource]:
+    """The resources of a Bundle, or the resource itself; messages of the server are not among them."""
+    if page.get("resourceType") != "Bundle":
+        yield page
+        return
+    entries = page.get("entry")
+    for entry in entries if isinstance(entries, list) else ():
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict) and resource.get("resourceType") not in (None, "OperationOutcome"):
+            yield resource
+
+
+def complains(page: Resource) -> bool:
+    """Whether a Bundle says that something went wrong while it was made; a warning or a hint is not that."""
+    entries = page.get("entry") if page.get("resourceType") == "Bundle" else None
+    outcomes = [entry.get("resource") for entry in (entries if isinstance(entries, list) else ()) if isinstance(entry, dict)]
+    return any(
+        issue.get("severity") in ("error", "fatal")
+        for outcome in outcomes
+        if isinstance(outcome, dict) and outcome.get("resourceType") == "OperationOutcome"
+        for issue in outcome.get("issue", ())
+        if isinstance(issue, dict)
+    )
+
+
+def next_page(page: Resource) -> str | None:
+    """The address of the next page of a Bundle; None if there is none."""
+    links = page.get("link") if page.get("resourceType") == "Bundle" else None
+    for link in links if isinstance(links, list) else ():
+        if isinstance(link, dict) and link.get("relation") == "next" and isinstance(link.get("url"), str):
+            return str(link["url"])
+    return None

@@ -1,0 +1,40 @@
+"""What the doors to other systems need, built from the settings: a part of the composition root with a file of its own."""
+
+from __future__ import annotations
+
+from service import __version__
+from service.assessment.run import Parts
+from service.clients.addresses import AllowedHosts
+from service.clients.ehr import ReadBounds, RecordServer
+from service.clients.outbound import Bounds, Outbound
+from service.fhir import r4
+from service.fhir.json_text import read_json
+from service.hooks.orders import load_order_rules
+from service.hooks.registry import load_services, services_directory
+from service.hooks.run import HookParts
+from service.settings import Settings
+
+
+def build_outbound(settings: Settings) -> Outbound:
+    """The one door to other hosts; InvalidInput that names every bad entry of the lists of hosts."""
+    return Outbound(
+        AllowedHosts.parse(settings.outbound_hosts, settings.outbound_private_hosts),
+        bounds=Bounds(total_seconds=settings.outbound_seconds, max_bytes=settings.outbound_max_bytes),
+        ca_bundle=settings.outbound_ca_bundle,
+        user_agent=f"HipSpine/{__version__}",
+    )
+
+
+def build_hooks(settings: Settings, parts: Parts, outbound: Outbound, limits: r4.Limits) -> HookParts:
+    """The hook services with their rules, and how they read a record system."""
+    page = r4.Limits(max_bytes=settings.outbound_max_bytes, max_depth=settings.max_depth)
+    bounds = ReadBounds(seconds=settings.ehr_seconds, max_resources=settings.ehr_max_resources)
+    directory = services_directory()
+    return HookParts(
+        assessment=parts,
+        services=load_services(directory, terminology=parts.terminology, form=str(parts.questionnaire["url"])),
+        orders=load_order_rules(directory.parent / "orders.json", knowledge=parts.knowledge, terminology=parts.terminology),
+        reader=RecordServer(outbound, decode=lambda raw: read_json(raw, page), bounds=bounds),
+        limits=limits,
+        workbench=settings.workbench_url,
+    )

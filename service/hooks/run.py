@@ -1,0 +1,93 @@
+"""One hook call answered: data gathered, assessed by the one use case, and worded as cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.assessment.run import AssessOptions, Parts
+from service.fhir import r4
+from service.hooks.advice import order_advice, raised
+from service.hooks.cards import Addresses, CardWriter, Frame, Issued
+from service.hooks.orders import OrderRules, RecognisedOrder, recognised
+from service.hooks.prefetch import RecordReader, gather
+from service.hooks.registry import HookService, HookServices
+from service.hooks.request import HookRequest
+from service.hooks.submission import Known, assess_record
+
+MOST_ORDERS = 5  # cards on orders in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class HookParts:
+    """Everything a hook call needs, built once per process."""
+
+    assessment: Parts
+    services: HookServices
+    orders: OrderRules
+    reader: RecordReader
+    limits: r4.Limits
+    workbench: str | None = None
+
+
+def answer_hook(
+    service: HookService, request: HookRequest, *, parts: HookParts, fhir_address: str, language: str
+) -> tuple[dict[str, Any], tuple[Issued, ...]]:
+    """The response to a call, and the cards in it as they are counted.
+
+    An empty list of cards means that all data were seen and there is nothing useful to add; anything else is an error:
+    MissingData where data that are needed cannot be had. Never stores anything.
+    """
+    concerns_orders = "order" in service.cards
+    orders = recognised(request.draft_orders, parts.orders, parts.assessment.terminology) if concerns_orders else ()
+    if concerns_orders and not orders:
+        return {"cards": []}, ()  # orders of other kinds: nothing is fetched or read for them
+    record = gather(service, request, parts.reader)
+    known = assess_record(
+        record,
+        request,
+        parts=parts.assessment,
+        limits=parts.limits,
+        options=AssessOptions(language=language),
+        ordered=bool(orders),
+    )
+    frame = Frame(
+        request,
+        parts.assessment.vocabulary_in(language),
+        str(parts.assessment.questionnaire["id"]),
+        Addresses(fhir_address, parts.workbench),
+        parts.assessment.now(),
+    )
+    issued = tuple(_cards(service, known, orders, parts.orders, frame))
+    return {"cards": [one.card for one in issued]}, issued
+
+
+def _cards(
+    service: HookService, known: Known, orders: Sequence[RecognisedOrder], rules: OrderRules, frame: Frame
+) -> Iterator[Issued]:
+    """The cards a service may show, in its order; alarm signs come first because every service lists them first."""
+    result = known.result
+    if result is None:
+        if known.complaint and "form" in service.cards:
+            yield frame.form(known.unseen)
+        elif _hides_findings(known):
+            yield frame.unseen(known.unseen)
+        return
+    writer = CardWriter(frame, result, known.unseen)
+    for kind in service.cards:
+        if kind == "red-flags" and raised(result.assessment):
+            yield writer.red_flags()
+        elif kind in ("source", "source-with-orders"):
+            yield writer.source(with_orders=kind == "source-with-orders")
+        elif kind == "plan":
+            yield writer.plan()
+        elif kind == "order":
+            for advice in list(order_advice(result, orders, rules))[:MOST_ORDERS]:
+                yield writer.order(advice)
+
+
+def _hides_findings(known: Known) -> bool:
+    """Whether silence would hide that data were there and could not be read; what was merely not sent hides nothing."""
+    broken = {one.why for one in known.unseen} - {"not-sent", "refused"}
+    return bool(broken & {"unreadable", "other-patient"}) or (known.complaint and bool(broken))

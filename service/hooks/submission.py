@@ -1,0 +1,188 @@
+"""The record as one submission to the use case: what concerns the question, valid, and about this patient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from service.assessment.run import AssessOptions, Parts, Result, assess_subject
+from service.errors import Fault, InvalidInput
+from service.fhir import r4
+from service.hooks.prefetch import Record, Unseen
+from service.hooks.request import HookRequest
+
+Resource = dict[str, Any]
+
+MOST_RESOURCES = 2_000  # that concern the question; a record with more of them is not a person's
+_PARAMETER = re.compile(r"Parameters\.parameter\[(\d+)\]")
+# Parameters of $assess that a resource of the type is handed in as.
+_NAMES = {
+    "Patient": "patient",
+    "Condition": "condition",
+    "Observation": "observation",
+    "QuestionnaireResponse": "questionnaire-response",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the record tells: the assessment if it says anything of hip or back pain, whether such pain is known at all, and
+    what of the record was left out."""
+
+    result: Result | None
+    complaint: bool
+    unseen: tuple[Unseen, ...]
+    resources: tuple[Resource, ...] = field(default=(), repr=False)
+
+
+def assess_record(
+    record: Record, request: HookRequest, *, parts: Parts, limits: r4.Limits, options: AssessOptions, ordered: bool
+) -> Known:
+    """The assessment of what the record holds, by the same use case and with the same figures as $assess.
+
+    What is not valid is left out and named in `unseen`, as one bad resource must not silence an alarm sign in another.
+    `ordered`: an order for hip or spine is itself a sign that the pain is there.
+    """
+    unseen = list(record.unseen)
+    resources = []
+    for resource in _concerned(record.resources, parts):
+        whose = _whose(resource, request.patient_id)
+        if whose is None:
+            unseen.append(Unseen(_name(resource), "other-patient"))
+            continue
+        checked = _checked(whose, limits)
+        if checked is None:
+            unseen.append(Unseen(_name(resource), "unreadable"))
+        else:
+            resources.append(checked)
+    if len(resources) > MOST_RESOURCES:
+        unseen.append(Unseen("record", "partial"))
+        resources = resources[:MOST_RESOURCES]
+    complaint = ordered or any(_is_complaint(resource, parts) for resource in resources)
+    result, resources = _assessed(resources, request, parts, options, unseen)
+    if result is not None and not complaint and not _speaks_of_pain(result, parts):
+        result = None
+    return Known(result, complaint, tuple(unseen), tuple(resources))
+
+
+def _assessed(
+    resources: list[Resource], request: HookRequest, parts: Parts, options: AssessOptions, unseen: list[Unseen]
+) -> tuple[Result | None, list[Resource]]:
+    """The result and the resources it is of; those that the reading refuses are taken out and the rest is read again."""
+    while any(resource["resourceType"] in ("Observation", "QuestionnaireResponse", "Condition") for resource in resources):
+        fixed, parameters = _parameters(resources, request)
+        try:
+            result = assess_subject(parameters, parts=parts, options=options)
+        except InvalidInput as error:
+            refused = _refused(error.faults, fixed, len(resources))
+            if not refused:
+                raise
+            unseen += [Unseen(_name(resources[index]), "unreadable") for index in sorted(refused)]
+            resources = [one for index, one in enumerate(resources) if index not in refused]
+            continue
+        return (result if result.reading.case.answers else None), resources
+    return None, resources
+
+
+def _parameters(resources: list[Resource], request: HookRequest) -> tuple[int, Resource]:
+    """The submission, and how many parameters stand before the first resource."""
+    fixed: list[Resource] = [{"name": "subject", "valueReference": {"reference": f"Patient/{request.patient_id}"}}]
+    if request.encounter_id is not None:
+        fixed.append({"name": "encounter", "valueReference": {"reference": f"Encounter/{request.encounter_id}"}})
+    given = [{"name": _NAMES[resource["resourceType"]], "resource": resource} for resource in resources]
+    return len(fixed), {"resourceType": "Parameters", "parameter": [*fixed, *given]}
+
+
+def _refused(faults: Iterable[Fault], fixed: int, count: int) -> set[int]:
+    places = (_PARAMETER.match(fault.where) for fault in faults)
+    indexes = {int(place[1]) - fixed for place in places if place is not None}
+    return {index for index in indexes if 0 <= index < count}
+
+
+def _concerned(resources: Iterable[Resource], parts: Parts) -> Iterator[Resource]:
+    """The patient, our form, and what has a code that concerns the question; most of a record does not."""
+    form = str(parts.questionnaire["url"])
+    for resource in resources:
+        kind = resource["resourceType"]
+        if kind == "Patient":
+            yield resource
+        elif kind == "QuestionnaireResponse":
+            answered = resource.get("questionnaire")
+            if isinstance(answered, str) and answered.split("|")[0] == form and resource.get("status") != "entered-in-error":
+                yield resource
+        elif kind in ("Observation", "Condition") and any(_known(concept, parts) for concept in _concepts(resource)):
+            yield resource
+
+
+def _whose(resource: Resource, patient_id: str) -> Resource | None:
+    """The resource, its subject given as the request gives it; None if it is about another patient.
+
+    Record systems name the same patient by id or by full address; which of both does not matter here.
+    """
+    subject = resource.get("subject")
+    literal = subject.get("reference") if isinstance(subject, dict) else None
+    if resource["resourceType"] == "Patient" or not isinstance(literal, str) or not re.match("https?://|Patient/", literal):
+        return resource
+    if literal.split("/_history/")[0].split("/")[-2:] != ["Patient", patient_id]:
+        return None
+    return {**resource, "subject": {"reference": f"Patient/{patient_id}"}}
+
+
+def _concepts(resource: Resource) -> Iterator[Any]:
+    yield resource.get("code")
+    yield resource.get("valueCodeableConcept")
+    components = resource.get("component")
+    for component in components if isinstance(components, list) else ():
+        if isinstance(component, dict):
+            yield component.get("code")
+
+
+def _known(concept: Any, parts: Parts) -> bool:
+    terminology = parts.terminology
+    return any(
+        terminology.to_findings(system, code) or terminology.to_symptom(system, code) for system, code in _codings(concept)
+    )
+
+
+def _is_complaint(resource: Resource, parts: Parts) -> bool:
+    """Whether a current problem of the list, or an observation, is the pain itself."""
+    if resource["resourceType"] not in ("Condition", "Observation"):
+        return False
+    if _status(resource, "verificationStatus") in ("refuted", "entered-in-error"):
+        return False
+    if _status(resource, "clinicalStatus") in ("inactive", "remission", "resolved"):
+        return False
+    return any(parts.terminology.to_symptom(system, code) for system, code in _codings(resource.get("code")))
+
+
+def _status(resource: Resource, element: str) -> str:
+    return next((code for _, code in _codings(resource.get(element))), "")
+
+
+def _speaks_of_pain(result: Result, parts: Parts) -> bool:
+    """Whether any answer is more than a risk or a general sign: a fever alone, or an old cancer, is nobody's hip pain."""
+    general = ("demographic", "laboratory", "red-flag")
+    findings = parts.vocabulary.findings
+    told = [one for one in result.reading.case.answers if findings[one.finding_id].kind not in general]
+    return bool(told) or any(one.resource.get("resourceType") == "QuestionnaireResponse" for one in result.reading.inputs)
+
+
+def _checked(resource: Resource, limits: r4.Limits) -> Resource | None:
+    """The resource as $assess would read it, None if it is not valid R4."""
+    try:
+        return r4.parse(r4.serialise(resource), limits=limits).resource
+    except InvalidInput:
+        return None
+
+
+def _codings(concept: Any) -> Iterator[tuple[str, str]]:
+    codings = concept.get("coding") if isinstance(concept, dict) else None
+    for coding in codings if isinstance(codings, list) else ():
+        if isinstance(coding, dict) and isinstance(coding.get("system"), str) and isinstance(coding.get("code"), str):
+            yield coding["system"], coding["code"]
+
+
+def _name(resource: Resource) -> str:
+    return f"{resource['resourceType']}/{resource['id']}" if isinstance(resource.get("id"), str) else resource["resourceType"]

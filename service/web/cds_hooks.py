@@ -1,0 +1,103 @@
+"""The CDS Hooks door: discovery, services, and who may call them from a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flask import Blueprint, Flask, Response, request
+
+from service.errors import Fault, NotFound
+from service.fhir import r4
+from service.fhir.json_text import read_json
+from service.hooks.cards import Issued
+from service.hooks.request import read_request
+from service.hooks.run import HookParts, answer_hook
+from service.web.negotiation import check_body_media_type
+from service.web.operations.assess import language_for
+
+HOOKS_PATH = "/cds-services"
+CORS_METHODS = "GET, POST, OPTIONS"
+CORS_HEADERS = "Authorization, Content-Type, Accept-Language, X-Request-Id"
+CORS_SECONDS = 600
+
+# Raises NotAuthenticated unless the Authorization header proves who calls; the second argument is the address called.
+Authenticate = Callable[[str | None, str], None]
+
+
+def install_hook_routes(
+    app: Flask,
+    *,
+    parts: HookParts,
+    languages: Sequence[str],
+    authenticate: Authenticate,
+    discovery_open: bool,
+    issued: Callable[[str, Sequence[Issued]], None],
+    fhir_address: Callable[[], str],
+    hooks_url: str | None,
+    origins: Sequence[str],
+) -> None:
+    """Add discovery and services to `app`. `issued` is told of the cards that were handed out, by service."""
+    blueprint = Blueprint("hooks", __name__, url_prefix=HOOKS_PATH)
+
+    def address(path: str = "") -> str:
+        return f"{hooks_url or request.url_root.rstrip('/')}{HOOKS_PATH}{path}"
+
+    @blueprint.get("")
+    def discovery() -> Response:
+        if not discovery_open:
+            authenticate(request.headers.get("Authorization"), address())
+        return _json(parts.services.discovery())
+
+    @blueprint.post("/<service_id>")
+    def call(service_id: str) -> Response:
+        authenticate(request.headers.get("Authorization"), address(f"/{service_id}"))
+        services = parts.services.with_id(service_id)
+        if not services:
+            raise unknown_service()
+        check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+        body = read_json(request.get_data(cache=False), parts.limits)
+        service, hook_request = read_request(body, services)
+        language = language_for(list(request.accept_languages), languages)
+        answer, cards = answer_hook(service, hook_request, parts=parts, fhir_address=fhir_address(), language=language)
+        issued(service.id, cards)
+        response = _json(answer)
+        response.content_language.add(language)
+        response.vary.add("Accept-Language")
+        return response
+
+    app.register_blueprint(blueprint)
+    _install_cors(app, frozenset(origins))
+
+
+def unknown_service() -> NotFound:
+    return NotFound(
+        Fault(
+            "not-found",
+            "There is no hook service of this name.",
+            rule=f"GET {HOOKS_PATH} lists the services and their ids.",
+            repair="Call one of those.",
+        )
+    )
+
+
+def _install_cors(app: Flask, origins: frozenset[str]) -> None:
+    """Let browsers of the listed origins call the hooks: the exact origin is echoed, never a star, and no others get a header."""
+
+    @app.after_request
+    def permit(response: Response) -> Response:
+        if not (request.path == HOOKS_PATH or request.path.startswith(HOOKS_PATH + "/")):
+            return response
+        response.vary.add("Origin")
+        origin = request.headers.get("Origin")
+        if origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Expose-Headers"] = "X-Request-Id"
+            if request.method == "OPTIONS":
+                response.headers["Access-Control-Allow-Methods"] = CORS_METHODS
+                response.headers["Access-Control-Allow-Headers"] = CORS_HEADERS
+                response.headers["Access-Control-Max-Age"] = str(CORS_SECONDS)
+        return response
+
+
+def _json(value: dict[str, object]) -> Response:
+    return Response(r4.serialise(value), 200, content_type="application/json; charset=utf-8")

@@ -128,7 +128,7 @@ def _unknown(raw: Mapping[str, Any], knowledge: KnowledgeBase, terminology: Term
     words += [(referral, referrals) for order in raw["orders"] for referral in order["instead"]]
     words += [(sign["finding"], set(findings)) for sign in raw["against_hip"]]
     yield from (Fault("not-found", f"{word} is not known.", where=name) for word, known in words if word not in known)
-    unknown_sites = [site for site in sites if not terminology.targets("side-to-snomed", site)]
+    unknown_sites = [site for site in sites if not terminology.targets("body-site", site)]
     yield from (Fault("not-found", f"{site} is no body site.", where=name) for site in unknown_sites)
     for sign in raw["against_hip"]:
         finding = findings.get(sign["finding"])

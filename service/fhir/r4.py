@@ -23,6 +23,7 @@ from service.fhir.walk import EnoughFaults, Walk
 
 __all__ = ["Limits", "Parsed", "Verdict", "accept", "check", "parse", "read_stored", "refusal", "serialise", "warm"]
 
+_LONGEST_FRACTION = 40  # digits; a longer one came with an exponent, and is written with one
 # A body with one of these is not FHIR JSON at all; with the others it is, but breaks a rule.
 _MALFORMED: frozenset[FaultKind] = frozenset({"structure", "value", "too-costly"})
 
@@ -113,5 +114,7 @@ def _walked(resource: Any) -> tuple[Verdict, list[tuple[dict[str, Any], str, int
 
 def _digits(value: Any) -> orjson.Fragment:
     if isinstance(value, Decimal) and value.is_finite():
-        return orjson.Fragment(str(value).encode())
+        # str() writes 0.00000001 as 1E-8: the same number, but not the digits that came in.
+        plain = -_LONGEST_FRACTION <= int(value.as_tuple().exponent) <= 0
+        return orjson.Fragment((format(value, "f") if plain else str(value)).encode())
     raise TypeError(f"no JSON for {type(value).__name__}")

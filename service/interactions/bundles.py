@@ -48,7 +48,10 @@ class BundleProcessor:
         ServiceError, with nothing stored, if anything is wrong with any entry; of the faults that the Bundle itself shows, all.
         `bundle` is decoded JSON.
         """
-        warnings = r4.accept(bundle).warnings
+        try:
+            warnings = r4.accept(bundle).warnings
+        except InvalidInput as error:
+            raise _refusal(error.faults) from None
         entries = self._entries(bundle)
         conditional = sorted({entry.type for entry in entries if entry.conditional})
         writing = sorted({entry.type for entry in entries if entry.method in ("DELETE", "POST", "PUT")})
@@ -67,7 +70,7 @@ class BundleProcessor:
         """
         verdict = r4.check(bundle)
         if any(_IN_RESOURCE.match(fault.where) is None for fault in verdict.faults):
-            raise r4.refusal(verdict.faults)
+            raise _refusal(verdict.faults)
         entries = bundle.get("entry", ())
         addresses = frozenset(str(raw["fullUrl"]) for raw in entries if str(raw.get("fullUrl", "")).startswith("urn:"))
         return [self._one(raw, index, verdict.faults, addresses) for index, raw in enumerate(entries)]
@@ -318,6 +321,12 @@ def _entwined(entry: Entry, resource: Resource, addresses: Collection[str]) -> I
                 repair="Send the entries as a transaction.",
                 spec="http://hl7.org/fhir/R4/http.html#brules",
             )
+
+
+def _refusal(faults: Sequence[Fault]) -> InvalidInput:
+    """The error for a Bundle that is not valid: malformed if not only resources in it are at fault, but the request itself."""
+    itself = any(_IN_RESOURCE.match(fault.where) is None for fault in faults)
+    return MalformedInput(faults) if itself else r4.refusal(faults)
 
 
 def _of_entry(faults: Sequence[Fault], index: int) -> tuple[Fault, ...]:

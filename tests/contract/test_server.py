@@ -366,3 +366,19 @@ def test_granian_serves_the_same_answer_with_two_workers(
             time.sleep(0.3)
     assert server.assess(hip_case).json()["prediction"] == live_server.assess(hip_case).json()["prediction"]
     assert server.stop() == 0
+
+
+def test_R56_links_use_the_outer_address_that_a_trusted_proxy_tells(start_server: Callable[..., LiveServer]) -> None:
+    """Through the real server, which must let the headers pass."""
+    outer = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "hip.example", "X-Forwarded-Prefix": "/spine"}
+    trusting = start_server(HIPSPINE_TRUSTED_PROXIES="127.0.0.0/8")
+    base = "https://hip.example/spine/fhir"
+    statement = requests.get(f"{trusting.fhir}/metadata", headers=outer, timeout=10).json()
+    assert statement["implementation"]["url"] == base
+    made = requests.post(
+        f"{trusting.fhir}/Patient", json={"resourceType": "Patient"}, headers={**outer, "Content-Type": "application/fhir+json"},
+        timeout=10,
+    )
+    assert made.headers["Location"].startswith(f"{base}/Patient/")
+    history = requests.get(f"{trusting.fhir}/Patient/_history", headers=outer, timeout=10).json()
+    assert history["link"][0]["url"].startswith(base) and history["entry"][0]["fullUrl"].startswith(base)

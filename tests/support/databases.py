@@ -10,6 +10,7 @@ import itertools
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ import pytest
 from support.postgresql import PostgresServer, programs_folder
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
+
+    from service.app import Service
+    from service.settings import Settings
     from service.storage.sql_store import SqlStore
 
 _NUMBERS = itertools.count(1)
@@ -81,3 +86,15 @@ def _empty_database(request: pytest.FixtureRequest, kind: str, folder: Path) -> 
         return f"sqlite:///{folder / 'hipspine.db'}"
     server: PostgresServer = request.getfixturevalue("postgresql")
     return server.create_database(f"test{next(_NUMBERS)}")
+
+
+@pytest.fixture(scope="module")
+def stored(module_database_url: str, settings: Settings, service: Service) -> Iterator[FlaskClient]:
+    """A client, in process, of the whole application on a database of the module's own: once of each kind."""
+    from service.app import create_app, open_store
+
+    kept = replace(settings, database_url=module_database_url)
+    store = open_store(kept)
+    yield create_app(kept, service=service, store=store).test_client()
+    if store is not None:
+        store.close()

@@ -1,0 +1,312 @@
+"""Transactions and batches over HTTP, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from support.fhir_calls import Resource, issues_of, made, observation, patient, read_json, send
+from werkzeug.test import TestResponse
+
+
+def urn() -> str:
+    return f"urn:uuid:{uuid.uuid4()}"
+
+
+def entry(method: str, url: str, resource: Resource | None = None, *, full_url: str | None = None, **request: str) -> Resource:
+    return {
+        **({"fullUrl": full_url} if full_url else {}),
+        **({"resource": resource} if resource is not None else {}),
+        "request": {"method": method, "url": url, **request},
+    }
+
+
+def post(client: FlaskClient, kind: str, *entries: Resource, **headers: str) -> TestResponse:
+    return send(client, "POST", "", {"resourceType": "Bundle", "type": kind, "entry": list(entries)}, **headers)
+
+
+def answers(response: TestResponse, kind: str) -> list[Resource]:
+    assert response.status_code == 200, response.text[:800]
+    bundle = read_json(response)
+    assert bundle["type"] == f"{kind}-response"
+    return list(bundle["entry"])
+
+
+def where(answered: Resource) -> str:
+    """Type/id of what an entry wrote."""
+    location: str = answered["response"]["location"]
+    assert location.startswith("http://localhost/fhir/")
+    return location.removeprefix("http://localhost/fhir/").split("/_history")[0]
+
+
+def how_many(client: FlaskClient, type_name: str) -> int:
+    return len(read_json(send(client, "GET", f"/{type_name}/_history?_count=1000")).get("entry", []))
+
+
+# --- transactions --------------------------------------------------------------------------------------------------
+
+
+def test_R37_linked_resources_are_stored_with_real_references(stored: FlaskClient) -> None:
+    p, e, q, o = urn(), urn(), urn(), urn()
+    narrative = f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{p}">who</a> {p} <img src="{o}" alt="x"/></div>'
+    response = post(
+        stored,
+        "transaction",
+        entry(
+            "POST",
+            "Observation",
+            observation(
+                subject={"reference": p},
+                encounter={"reference": e},
+                derivedFrom=[{"reference": q}],
+                text={"status": "generated", "div": narrative},
+                identifier=[{"system": "urn:ietf:rfc:3986", "value": p}],
+                note=[{"text": p}],
+                extension=[{"url": "https://hipspine.example/x", "valueUri": p}],
+            ),
+            full_url=o,
+        ),
+        entry("POST", "Encounter", {"resourceType": "Encounter", "status": "planned", "class": {"code": "AMB"},
+                                    "subject": {"reference": p}}, full_url=e),
+        entry("POST", "QuestionnaireResponse", {"resourceType": "QuestionnaireResponse", "status": "in-progress",
+                                                "subject": {"reference": p}, "encounter": {"reference": e}}, full_url=q),
+        entry("POST", "Patient", patient(), full_url=p),
+    )
+    results = answers(response, "transaction")
+    assert [result["response"]["status"] for result in results] == ["201 Created"] * 4
+    places = [where(result) for result in results]
+    assert [place.split("/")[0] for place in places] == ["Observation", "Encounter", "QuestionnaireResponse", "Patient"]
+    found = read_json(send(stored, "GET", f"/{places[0]}"))
+    assert found["subject"] == {"reference": places[3]}
+    assert found["encounter"] == {"reference": places[1]}
+    assert found["derivedFrom"] == [{"reference": places[2]}]
+    assert found["extension"][0]["valueUri"] == places[3]
+    assert f'href="{places[3]}"' in found["text"]["div"] and f'src="{places[0]}"' in found["text"]["div"]
+    assert (found["identifier"][0]["value"], found["note"][0]["text"]) == (p, p), "text that is no link stays"
+    assert f" {p} " in found["text"]["div"]
+    assert read_json(send(stored, "GET", f"/{places[2]}"))["encounter"] == {"reference": places[1]}
+    for result in results:
+        assert result["response"]["etag"] == 'W/"1"' and result["response"]["lastModified"] and "resource" not in result
+
+
+def test_references_by_the_address_of_another_server_are_rewritten_too(stored: FlaskClient) -> None:
+    base = "http://other.example/fhir/"
+    results = answers(
+        post(
+            stored,
+            "transaction",
+            entry("POST", "Patient", patient(), full_url=f"{base}Patient/17"),
+            entry("POST", "Observation", observation(subject={"reference": "Patient/17"}), full_url=f"{base}Observation/1"),
+            entry("POST", "Observation", observation(subject={"reference": f"{base}Patient/17"}), full_url=f"{base}Observation/2"),
+            entry("POST", "Observation", observation(subject={"reference": f"{base}Patient/17/_history/4"}), full_url=urn()),
+            entry("POST", "Observation", observation(subject={"reference": f"{base}Patient/99"}), full_url=urn()),
+        ),
+        "transaction",
+    )
+    subjects = [read_json(send(stored, "GET", f"/{where(result)}"))["subject"]["reference"] for result in results[1:]]
+    assert subjects == [where(results[0])] * 3 + [f"{base}Patient/99"]
+
+
+def test_entries_are_carried_out_delete_create_update_read_and_answered_in_their_order(stored: FlaskClient) -> None:
+    old, changed = made(stored, patient()), made(stored, patient())
+    results = answers(
+        post(
+            stored,
+            "transaction",
+            entry("GET", f"Patient/{changed['id']}"),
+            entry("PUT", f"Patient/{changed['id']}", {**changed, "gender": "female"}, ifMatch='W/"1"'),
+            entry("POST", "Observation", observation(), full_url=urn()),
+            entry("DELETE", f"Patient/{old['id']}"),
+        ),
+        "transaction",
+    )
+    assert [result["response"]["status"][:3] for result in results] == ["200", "200", "201", "204"]
+    assert results[0]["resource"]["gender"] == "female", "the read comes last"
+    assert results[1]["response"]["etag"] == 'W/"2"'
+    assert send(stored, "GET", f"/Patient/{old['id']}").status_code == 410
+
+
+@pytest.mark.parametrize(("preferred", "key"), [("return=representation", "resource"), ("return=OperationOutcome", "outcome")])
+def test_the_caller_chooses_what_the_entries_send_back(stored: FlaskClient, preferred: str, key: str) -> None:
+    (result,) = answers(post(stored, "transaction", entry("POST", "Patient", patient(), full_url=urn()), Prefer=preferred),
+                        "transaction")
+    shown = result if key == "resource" else result["response"]
+    assert shown[key]["resourceType"] == ("Patient" if key == "resource" else "OperationOutcome")
+    if key == "resource":
+        assert result["fullUrl"] == f"http://localhost/fhir/{where(result)}"
+
+
+def test_R36_with_one_bad_entry_nothing_is_stored(stored: FlaskClient) -> None:
+    before = how_many(stored, "Organization")
+    good = entry("POST", "Organization", {"resourceType": "Organization", "name": "x"}, full_url=urn())
+    response = post(stored, "transaction", good, entry("POST", "Observation", {"resourceType": "Observation"}, full_url=urn()))
+    assert response.status_code in (400, 422)
+    issues_of(response, response.status_code, "required")
+    conflict = post(stored, "transaction", good, entry("PUT", "Patient/none", patient(id="none"), ifMatch='W/"3"'))
+    issues = issues_of(conflict, 412, "conflict")
+    assert issues[0]["expression"] == ["Bundle.entry[1]"]
+    assert how_many(stored, "Organization") == before
+
+
+def test_R17_a_fault_in_the_third_entry_names_the_third_entry(stored: FlaskClient) -> None:
+    there = made(stored, patient())
+    response = post(
+        stored,
+        "transaction",
+        entry("PUT", f"Patient/{there['id']}", there),
+        entry("DELETE", "Observation/x"),
+        entry("POST", "Observation", {"resourceType": "Observation", "status": "final"}, full_url=urn()),
+    )
+    issues = issues_of(response, response.status_code, "required")
+    assert response.status_code in (400, 422)
+    assert issues[0]["expression"] == ["Bundle.entry[2].resource.code"]
+
+
+def test_R17_faults_of_several_entries_are_all_named(stored: FlaskClient) -> None:
+    response = post(
+        stored,
+        "transaction",
+        entry("PUT", "Patient/a", patient(id="b")),
+        entry("POST", "Appointment", {"resourceType": "Appointment", "status": "proposed",
+                                      "participant": [{"actor": {"display": "x"}, "status": "accepted"}]}, full_url=urn()),
+        entry("POST", "Observation", patient(), full_url=urn()),
+        entry("PATCH", "Patient/a", patient()),
+        entry("POST", "Patient/$match", patient()),
+        entry("POST", "Patient"),
+    )
+    assert response.status_code == 400
+    places = [issue["expression"][0] for issue in issues_of(response, 400, "invalid")]
+    assert places == [
+        "Bundle.entry[0].resource.id",
+        "Bundle.entry[1].request.url",
+        "Bundle.entry[2].resource",
+        "Bundle.entry[3].request",
+        "Bundle.entry[4].request.url",
+        "Bundle.entry[5].resource",
+    ]
+
+
+def test_a_reference_to_no_entry_is_named_and_nothing_is_stored(stored: FlaskClient) -> None:
+    before = how_many(stored, "Observation")
+    response = post(stored, "transaction", entry("POST", "Observation", observation(subject={"reference": urn()}), full_url=urn()))
+    issues = issues_of(response, 422, "not-found")
+    assert issues[0]["expression"] == ["Bundle.entry[0].resource.subject.reference"]
+    assert how_many(stored, "Observation") == before
+
+
+def test_two_entries_about_one_resource_are_refused(stored: FlaskClient) -> None:
+    there = made(stored, patient())
+    response = post(stored, "transaction", entry("PUT", f"Patient/{there['id']}", there), entry("DELETE", f"Patient/{there['id']}"))
+    issues = issues_of(response, 422, "business-rule")
+    assert issues[0]["expression"] == ["Bundle.entry[1]"]
+    assert read_json(send(stored, "GET", f"/Patient/{there['id']}")) == there
+
+
+def test_an_empty_transaction_is_answered_with_an_empty_bundle(stored: FlaskClient) -> None:
+    response = send(stored, "POST", "", {"resourceType": "Bundle", "type": "transaction"})
+    assert response.status_code == 200
+    assert {name: value for name, value in read_json(response).items() if name != "id"} == {
+        "resourceType": "Bundle", "type": "transaction-response",
+    }
+
+
+# --- batches -------------------------------------------------------------------------------------------------------
+
+
+def test_R35_each_entry_of_a_batch_is_for_itself(stored: FlaskClient) -> None:
+    there = made(stored, patient())
+    results = answers(
+        post(
+            stored,
+            "batch",
+            entry("POST", "Observation", observation()),
+            entry("POST", "Observation", {"resourceType": "Observation", "status": "bogus"}),
+            entry("GET", f"Patient/{there['id']}"),
+            entry("GET", f"Patient/{there['id']}", ifNoneMatch='W/"1"'),
+            entry("GET", "Patient/unknown"),
+            entry("PUT", f"Patient/{there['id']}", {**there, "gender": "male"}, ifMatch='W/"7"'),
+            entry("DELETE", f"Patient/{there['id']}"),
+            entry("GET", "Questionnaire/hip-spine-intake"),
+            entry("GET", f"Patient/{there['id']}/_history"),
+            entry("GET", f"Patient/{there['id']}/_history/1"),
+        ),
+        "batch",
+    )
+    assert [result["response"]["status"][:3] for result in results] == [
+        "201", "422", "200", "304", "404", "412", "204", "200", "200", "200",
+    ]
+    outcome = results[1]["response"]["outcome"]
+    assert outcome["resourceType"] == "OperationOutcome"
+    assert {issue["expression"][0] for issue in outcome["issue"]} == {f"Bundle.entry[1].resource.{one}" for one in ("status", "code")}
+    assert results[2]["resource"] == results[9]["resource"] == there and "resource" not in results[3]
+    assert results[7]["resource"]["resourceType"] == "Questionnaire"
+    assert [one["response"]["etag"] for one in results[8]["resource"]["entry"]] == ['W/"2"', 'W/"1"']
+
+
+def test_R40_a_type_that_is_not_stored_fails_alone(stored: FlaskClient) -> None:
+    unknown = {"resourceType": "Slot", "schedule": {"reference": "Schedule/1"}, "status": "free",
+               "start": "2026-01-01T10:00:00Z", "end": "2026-01-01T11:00:00Z"}
+    results = answers(post(stored, "batch", entry("POST", "Slot", unknown), entry("POST", "Patient", patient())), "batch")
+    assert [result["response"]["status"][:3] for result in results] == ["404", "201"]
+    assert results[0]["response"]["outcome"]["issue"][0]["code"] == "not-supported"
+
+
+def test_entries_of_a_batch_cannot_refer_to_each_other(stored: FlaskClient) -> None:
+    name = urn()
+    results = answers(
+        post(
+            stored, "batch", entry("POST", "Patient", patient(), full_url=name),
+            entry("POST", "Observation", observation(subject={"reference": name}), full_url=urn()),
+        ),
+        "batch",
+    )
+    assert [result["response"]["status"][:3] for result in results] == ["201", "422"]
+    issue = results[1]["response"]["outcome"]["issue"][0]
+    assert issue["expression"] == ["Bundle.entry[1].resource.subject.reference"] and "transaction" in issue["diagnostics"]
+
+
+# --- the Bundle itself ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_R38_an_entry_without_request_is_refused(stored: FlaskClient, kind: str) -> None:
+    response = post(stored, kind, entry("POST", "Patient", patient(), full_url=urn()), {"resource": patient(), "fullUrl": urn()})
+    issues = issues_of(response, 400, "invariant")
+    assert any("bdl-3" in issue["diagnostics"] and issue["expression"] == ["Bundle.entry[1]"] for issue in issues), issues
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+def test_R39_two_entries_of_one_full_url_are_refused(stored: FlaskClient, kind: str) -> None:
+    name = urn()
+    response = post(
+        stored, kind, entry("POST", "Patient", patient(), full_url=name), entry("POST", "Patient", patient(), full_url=name)
+    )
+    issues = issues_of(response, 400, "invariant")
+    assert any("bdl-7" in issue["diagnostics"] for issue in issues)
+
+
+@pytest.mark.parametrize("kind", ["collection", "document", "message", "searchset", "history", "transaction-response"])
+def test_R41_another_bundle_is_told_where_to_go(stored: FlaskClient, kind: str, hip_case: Resource) -> None:
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": kind, "entry": [{"resource": hip_case}]}
+    issues = issues_of(send(stored, "POST", "", bundle), 400, "not-supported")
+    assert "$assess" in issues[0]["diagnostics"]
+    if kind == "collection":
+        assert send(stored, "POST", "/$assess", bundle).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{"resourceType": "Patient"}, {"resourceType": "Bundle"}, {"resourceType": "Bundle", "type": "x"}, {}])
+def test_what_is_no_bundle_to_carry_out_is_refused(stored: FlaskClient, body: Resource) -> None:
+    response = send(stored, "POST", "", body)
+    assert response.status_code in (400, 422), response.text
+    issues_of(response, response.status_code, "invalid", "required", "code-invalid", "structure")
+
+
+def test_numbers_that_a_form_wrote_as_text_are_told_and_stored_as_numbers(stored: FlaskClient) -> None:
+    """R24: the one exception, in a transaction as anywhere."""
+    form = {"resourceType": "QuestionnaireResponse", "status": "in-progress",
+            "item": [{"linkId": "x", "answer": [{"valueDecimal": "7.50"}]}]}
+    (result,) = answers(post(stored, "transaction", entry("POST", "QuestionnaireResponse", form, full_url=urn())), "transaction")
+    assert [issue["severity"] for issue in result["response"]["outcome"]["issue"]][0] == "warning"
+    assert b'"valueDecimal":7.50' in send(stored, "GET", f"/{where(result)}").data

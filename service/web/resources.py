@@ -184,7 +184,7 @@ def caller_has(version: Version) -> bool:
         versions = tagged_versions(tags, where="If-None-Match")
         return versions is None or version.version in versions
     since = parse_date(request.headers.get("If-Modified-Since"))
-    # The header has whole seconds. Of two versions made within one of them nobody can tell which the caller holds: it is sent again.
+    # The header has whole seconds. Which of two versions of one second the caller holds cannot be told: it is sent again.
     return since is not None and version.last_updated <= since
 
 

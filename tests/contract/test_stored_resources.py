@@ -134,7 +134,8 @@ def test_R16_R18_a_faulty_body_is_refused_with_every_fault_and_nothing_is_stored
 
 
 @pytest.mark.parametrize(
-    ("preferred", "body"), [("return=minimal", ""), ("return=representation", "Observation"), ("return=OperationOutcome", "OperationOutcome")]
+    ("preferred", "body"),
+    [("return=minimal", ""), ("return=representation", "Observation"), ("return=OperationOutcome", "OperationOutcome")],
 )
 def test_R29_the_caller_chooses_what_a_create_sends_back(stored: FlaskClient, preferred: str, body: str) -> None:
     response = send(stored, "POST", "/Observation", observation(), Prefer=preferred)

@@ -16,7 +16,8 @@ def send(client: FlaskClient, method: str, path: str, body: Resource | bytes | N
     """The answer; headers are given with underscores (`If_Match`)."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return client.open(f"/fhir{path}", method=method, data=data, headers=named, content_type=FHIR_JSON if body is not None else None)
+    content_type = FHIR_JSON if body is not None else None
+    return client.open(f"/fhir{path}", method=method, data=data, headers=named, content_type=content_type)
 
 
 def read_json(response: TestResponse) -> Resource:

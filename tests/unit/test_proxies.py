@@ -32,7 +32,8 @@ def seen(remote: str, trusted: str) -> dict[str, Any]:
         kept.update(environ)
         return []
 
-    TrustedProxies(application, Settings(trusted_proxies=trusted).trusted_networks)({**SENT, "REMOTE_ADDR": remote}, lambda *_: None)
+    middleware = TrustedProxies(application, Settings(trusted_proxies=trusted).trusted_networks)
+    middleware({**SENT, "REMOTE_ADDR": remote}, lambda *_: None)
     return kept
 
 

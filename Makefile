@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check bench docs profiles vignettes lock clean
+.PHONY: help run test lint check bench docs profiles package vignettes lock clean
 
 # The first of these that really starts and is new enough. Version managers put names on the PATH that only print an
 # error, so each candidate is run, not looked up. Override with `make run PYTHON=/path/to/python`.
@@ -39,6 +39,9 @@ bench: $(TEST_READY)  ## Measure the service against plain yardsticks.
 
 docs: $(TEST_READY)  ## Bring generated pages and every figure in README up to date.
 	$(TEST)/bin/python -m tests.support.documents
+
+package: $(RUN_READY)  ## Write the FHIR package (profiles, operations, form, terminology, examples) to dist/.
+	$(RUN)/bin/python -m service package $(ARGS)
 
 # The only target that needs Node (18 or newer). What it makes is committed, so running and testing the service need none.
 profiles: profiles/node_modules/.installed  ## Compile the FHIR Shorthand of profiles/ anew (needs Node).

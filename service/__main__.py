@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "evaluate": "Measure the answers: published cases, clusters, shares; calibration; sensitivity.",
         "model-card": "Show what the model is, what it is for and how good it is.",
         "bench": "Measure the service against plain yardsticks.",
+        "package": "Write the FHIR package: profiles, operations, form, terminology.",
         "db": "The database: its schema, its copy.",
         "settings": "Show every setting, its value and meaning.",
         "healthcheck": "Exit 0 if the local server is ready, else 1.",

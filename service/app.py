@@ -22,7 +22,8 @@ from service.fhir import r4
 from service.fhir.codes.held import Held
 from service.fhir.codes.operations import TerminologyOperations
 from service.fhir.codes.published import published_terminology
-from service.fhir.conformance import Definitions, compiled
+from service.fhir.conformance import Definitions, Published, compiled
+from service.fhir.package import CONFORMANCE_TYPES, NAME, build_package
 from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
 from service.fhir.search import SearchContext
 from service.fhir.terminology import load_terminology
@@ -52,6 +53,7 @@ from service.web.openapi import Sources
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.operations.forms import FormOperation, form_view
 from service.web.operations.terminology import terminology_view
+from service.web.package import package_blueprint
 from service.web.proxies import TrustedProxies
 from service.web.requests import install_request_hooks
 from service.web.resources import ResourceViews
@@ -79,8 +81,14 @@ class Service:
     hooks: HookParts
 
 
-def build_service(settings: Settings) -> Service:
-    """Load the data files and build the parts; KnowledgeBaseError if the files are at odds. Takes about a second."""
+def build_service(
+    settings: Settings, *, clock: Callable[[], datetime] | None = None, ids: Callable[[], str] | None = None
+) -> Service:
+    """Load the data files and build the parts; KnowledgeBaseError if the files are at odds. Takes about a second.
+
+    `clock` and `ids` are for callers that need the same answer every time.
+    """
+    now, fresh_id = clock or utc_now, ids or new_id
     knowledge = load_knowledge_base(tables_directory())
     terminology = load_terminology(terminology_directory(), settings.base_url, snomed=settings.snomed)
     questionnaire = build_questionnaire(knowledge, terminology, base_url=settings.base_url, version=__version__)
@@ -91,8 +99,8 @@ def build_service(settings: Settings) -> Service:
         engine=build_engine(knowledge),
         base_url=settings.base_url,
         version=__version__,
-        now=utc_now,
-        new_id=new_id,
+        now=now,
+        new_id=fresh_id,
         translated=translated_vocabularies(knowledge, terminology),
     )
     limits = limits_of(settings)
@@ -106,11 +114,8 @@ def build_service(settings: Settings) -> Service:
     card = card_resources(
         load_card(), base_url=settings.base_url, version=__version__, knowledge_version=knowledge.version
     )
-    published_files = compiled(
-        profiles_directory() / "resources", canonical_base=CANONICAL_BASE, base_url=settings.base_url
-    )
     definitions = Definitions(
-        [questionnaire, *published_terminology(terminology), *published_files, *card]
+        [questionnaire, *published_terminology(terminology), *_compiled("resources", settings.base_url), *card]
     )
 
     def extracted(raw: bytes, resource_id: str | None) -> Resource:
@@ -127,8 +132,8 @@ def build_service(settings: Settings) -> Service:
     codes = TerminologyOperations(
         Held(terminology, wordings(parts.translated), definitions.of_type),
         side_of=terminology.side_of,
-        now=utc_now,
-        new_id=new_id,
+        now=now,
+        new_id=fresh_id,
     )
     hooks = build_hooks(settings, parts, build_outbound(settings), limits)
     return Service(settings, parts, definitions, assess, extracted, populated, codes, hooks)
@@ -203,6 +208,7 @@ def create_app(
         hooks_url=settings.hooks_url,
         origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
     )
+    app.register_blueprint(package_blueprint(partial(fhir_package, service), file_name=f"{NAME}-{__version__}.tgz"))
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
     return app
 
@@ -254,6 +260,17 @@ def filled_form(questionnaire: Mapping[str, Any], count: int) -> Resource:
     }
 
 
+def fhir_package(service: Service) -> bytes:
+    """The FHIR package of what the service publishes, with its canonical base."""
+    base_url = service.settings.base_url
+    return build_package(
+        (published.load() for published in service.definitions if published.type_name in CONFORMANCE_TYPES),
+        (published.load() for published in _compiled("examples", base_url)),
+        base_url=base_url,
+        version=__version__,
+    )
+
+
 def limits_of(settings: Settings) -> r4.Limits:
     """How large and how deep a body may be."""
     return r4.Limits(max_bytes=settings.max_body_bytes, max_depth=settings.max_depth)
@@ -267,6 +284,10 @@ def utc_now() -> datetime:
 def new_id() -> str:
     """A fresh id, legal as a FHIR id."""
     return str(uuid.uuid4())
+
+
+def _compiled(folder: str, base_url: str) -> Iterator[Published]:
+    return compiled(profiles_directory() / folder, canonical_base=CANONICAL_BASE, base_url=base_url)
 
 
 def _filled(items: list[Resource]) -> Iterator[Resource]:

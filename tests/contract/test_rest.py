@@ -143,7 +143,7 @@ def test_R3_what_a_listed_type_does_not_offer_is_405_with_allow(client: FlaskCli
 def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client: FlaskClient) -> None:
     """And the other way round: for each listed interaction there is a route with its method."""
     rest = client.get("/fhir/metadata").get_json(force=True)["rest"][0]
-    pages = ("/fhir/metadata", "/healthz", "/readyz", "/openapi.json", "/docs/", "/docs/<path:path>")
+    pages = ("/fhir/metadata", "/healthz", "/readyz", "/package.tgz", "/openapi.json", "/docs/", "/docs/<path:path>")
     listed = {(page, "GET") for page in pages}
     listed |= {("/cds-services", "GET"), ("/cds-services/<service_id>", "POST")}
     listed |= {(f"/fhir/${operation['name']}", "POST") for operation in rest["operation"]}

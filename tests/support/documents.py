@@ -28,7 +28,7 @@ def main() -> int:
 
     limit_blas_threads()
     from rich.console import Console
-    from support import requirements
+    from support import profile_examples, requirements
     from vignettes import write
 
     from service.cli.evaluate import evaluation, write_evaluation
@@ -36,6 +36,7 @@ def main() -> int:
     from service.model_card.card import load_card
     from service.model_card.page import card_summary
 
+    profile_examples.main()
     server = start_server()
     try:
         outcomes = write.outcomes_in_process()

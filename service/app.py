@@ -17,6 +17,7 @@ from flask import Flask, Response
 from service import __version__
 from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
+from service.clients.outbound import Outbound
 from service.engine.assess import build_engine
 from service.fhir import r4
 from service.fhir.codes.held import Held
@@ -27,7 +28,7 @@ from service.fhir.package import CONFORMANCE_TYPES, NAME, build_package
 from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
 from service.fhir.search import SearchContext
 from service.fhir.terminology import load_terminology
-from service.hook_parts import build_hooks, build_outbound
+from service.hook_parts import build_authentication, build_hooks, build_outbound
 from service.hooks.run import HookParts
 from service.interactions.bundles import BundleProcessor
 from service.interactions.entries import Offer
@@ -79,6 +80,7 @@ class Service:
     populate: FormOperation
     terminology: TerminologyOperations
     hooks: HookParts
+    outbound: Outbound
 
 
 def build_service(
@@ -135,8 +137,9 @@ def build_service(
         now=now,
         new_id=fresh_id,
     )
-    hooks = build_hooks(settings, parts, build_outbound(settings), limits)
-    return Service(settings, parts, definitions, assess, extracted, populated, codes, hooks)
+    outbound = build_outbound(settings)
+    hooks = build_hooks(settings, parts, outbound, limits)
+    return Service(settings, parts, definitions, assess, extracted, populated, codes, hooks, outbound)
 
 
 def open_store(settings: Settings) -> ResourceStore | None:
@@ -201,8 +204,8 @@ def create_app(
         app,
         parts=service.hooks,
         languages=service.parts.languages,
-        authenticate=lambda header, address: None,
-        discovery_open=True,
+        authenticate=build_authentication(settings, service.outbound, seen=None, clock=lambda: utc_now().timestamp()),
+        discovery_open=settings.hooks_discovery == "open",
         issued=lambda service_id, cards: None,
         fhir_address=address,
         hooks_url=settings.hooks_url,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from service import __version__
 from service.assessment.run import Parts
 from service.clients.addresses import AllowedHosts
+from service.clients.callers import Callers, Issuers, RememberedTokens, SeenTokens
 from service.clients.ehr import ReadBounds, RecordServer
+from service.clients.key_sets import KeySets
 from service.clients.outbound import Bounds, Outbound
 from service.fhir import r4
 from service.fhir.json_text import read_json
@@ -13,6 +17,7 @@ from service.hooks.orders import load_order_rules
 from service.hooks.registry import load_services, services_directory
 from service.hooks.run import HookParts
 from service.settings import Settings
+from service.web.cds_hooks import Authenticate
 
 
 def build_outbound(settings: Settings) -> Outbound:
@@ -38,3 +43,17 @@ def build_hooks(settings: Settings, parts: Parts, outbound: Outbound, limits: r4
         limits=limits,
         workbench=settings.workbench_url,
     )
+
+
+def build_authentication(
+    settings: Settings, outbound: Outbound, *, seen: SeenTokens | None, clock: Callable[[], float]
+) -> Authenticate:
+    """What decides who may call a hook. Without any trusted issuer and where a token is needed, that is nobody.
+
+    `seen` remembers used tokens; without it each process does for itself. `clock` tells seconds since 1970.
+    """
+    if not settings.hooks_need_token:
+        return lambda authorization, address: None
+    issuers = Issuers.parse(settings.hooks_issuers)
+    key_sets = KeySets(outbound, frozenset(issuers.key_sets.values()))
+    return Callers(issuers, key_sets, seen or RememberedTokens(), clock=clock).authenticate

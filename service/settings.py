@@ -127,6 +127,23 @@ class Settings:
         None,
         _address(),
     )
+    hooks_auth: Literal["auto", "required", "off"] = _setting(
+        "Whether hook calls need a signed token: `auto`, unless only this machine can reach the service; `required`; or `off`, "
+        "where a proxy knows the callers (mutual TLS).",
+        "auto",
+        parsers.String(validate=OneOf(["auto", "required", "off"])),
+    )
+    hooks_issuers: str = _setting(
+        "Record systems that may call hooks, as `issuer=address of its key set`, separated by commas. Their hosts must be listed "
+        "as outbound hosts.",
+        "",
+        parsers.String(),
+    )
+    hooks_discovery: Literal["open", "as-services"] = _setting(
+        "Whether the list of hook services is open to everyone or needs a token as the services do.",
+        "as-services",
+        parsers.String(validate=OneOf(["open", "as-services"])),
+    )
     workbench_url: str | None = _setting("SMART launch address that cards link to. Unset: no such link.", None, _address())
     cors_origins: str = _setting(
         "Origins of browser-based record systems that may call CDS Hooks, separated by commas. Unset: none.",
@@ -170,6 +187,11 @@ class Settings:
             return Path(self.data_folder).expanduser().absolute()
         home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
         return Path(home).expanduser().absolute() / "hipspine"
+
+    @property
+    def hooks_need_token(self) -> bool:
+        """Whether a hook call has to prove who makes it."""
+        return self.hooks_auth == "required" or (self.hooks_auth == "auto" and not self.loopback)
 
     @property
     def loopback(self) -> bool:

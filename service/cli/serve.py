@@ -56,7 +56,18 @@ def greeting(settings: Settings, port: int) -> str:
 
 
 def warn_if_reachable(settings: Settings) -> None:
-    """Say loudly that others can reach an address that asks nobody who they are."""
+    """Say loudly that others can reach an address that asks nobody who they are, and how hooks are guarded."""
+    if not settings.hooks_need_token:
+        loud, why = "WARNING", "HIPSPINE_HOOKS_AUTH=off"
+        if settings.loopback:
+            loud, why = "NOTE", "only this machine can reach this address"
+        click.secho(f"{loud}: CDS Hooks ask no caller for a token ({why}).", fg="yellow", bold=True, err=True)
+    elif not settings.hooks_issuers:
+        click.secho(
+            "WARNING: no record system is trusted yet, so that every hook call is refused. Set HIPSPINE_HOOKS_ISSUERS.",
+            fg="yellow",
+            err=True,
+        )
     if not settings.loopback:
         click.secho(
             f"WARNING: listening on {settings.host}: everyone who can reach this machine can use the service. There is no "

@@ -88,6 +88,8 @@ def _install_cors(app: Flask, origins: frozenset[str]) -> None:
         if not (request.path == HOOKS_PATH or request.path.startswith(HOOKS_PATH + "/")):
             return response
         response.vary.add("Origin")
+        if response.status_code == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
         origin = request.headers.get("Origin")
         if origin in origins:
             response.headers["Access-Control-Allow-Origin"] = origin

@@ -20,7 +20,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.fhir": ("fhir", "pydantic", "orjson", "service.errors"),
     "service.mapping": ("service.engine", "service.fhir", "service.errors"),
     "service.assessment": ("service.engine", "service.mapping", "service.fhir", "service.errors"),
-    "service.clients": ("requests", "urllib3", "service.errors"),
+    "service.clients": ("requests", "urllib3", "joserfc", "service.errors"),
     "service.hooks": (
         "marshmallow", "service.clients.ehr", "service.assessment", "service.engine.model", "service.mapping", "service.fhir",
         "service.errors",

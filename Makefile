@@ -12,6 +12,8 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 pyth
 # Running must not need the test tools, and testing must not change what runs: one environment each.
 RUN := .venv
 TEST := .venv-test
+# Processes of the test suite; a file's tests stay together, so that they share the servers and databases they start.
+JOBS ?= auto
 # A stamp lies inside its environment, so that removing the environment removes it; a newer lock makes it stale.
 RUN_READY := $(RUN)/.installed
 TEST_READY := $(TEST)/.installed
@@ -24,7 +26,7 @@ run: $(RUN_READY)  ## Start the service on 127.0.0.1:8000 (PORT and HOST settabl
 	@exec $(RUN)/bin/python -m service serve
 
 test: $(TEST_READY)  ## Run the whole default test suite with coverage.
-	$(TEST)/bin/python -m pytest --cov --cov-report=term $(ARGS)
+	$(TEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term $(ARGS)
 
 lint: $(TEST_READY)  ## Lint and types.
 	$(TEST)/bin/python -m ruff check service tests

@@ -17,6 +17,6 @@ def configure_logging(level: str) -> None:
     root.handlers = [handler]
     root.setLevel(level)
     # Libraries at DEBUG would print what they handle, which is patient data here.
-    for name in ("waitress", "werkzeug", "urllib3", "asyncio"):
+    for name in ("waitress", "werkzeug", "urllib3", "asyncio", "sqlalchemy", "alembic", "psycopg"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queued request is ordinary here

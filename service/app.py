@@ -30,6 +30,7 @@ from service.fhir.search import SearchContext
 from service.fhir.terminology import load_terminology
 from service.hook_parts import build_authentication, build_hooks, build_outbound
 from service.hooks.run import HookParts
+from service.interactions.assessing import NOTHING_SENT, Gathered, gather
 from service.interactions.bundles import BundleProcessor
 from service.interactions.entries import Offer
 from service.interactions.matching import matcher
@@ -107,11 +108,26 @@ def build_service(
     )
     limits = limits_of(settings)
 
-    def assess(raw: bytes, type_name: str | None, options: AssessOptions = NOTHING_MORE) -> Resource:
-        parsed = r4.parse(raw, limits=limits)
-        if type_name is not None:
-            check_form(parsed.resource, type_name)
-        return assess_subject(parsed.resource, parts=parts, warnings=parsed.warnings, options=options).risk_assessment
+    def assess(
+        raw: bytes,
+        type_name: str | None,
+        options: AssessOptions = NOTHING_MORE,
+        *,
+        resource_id: str | None = None,
+        store: ResourceStore | None = None,
+    ) -> Resource:
+        empty = resource_id is not None and not raw.strip()
+        parsed = r4.Parsed(NOTHING_SENT) if empty else r4.parse(raw, limits=limits)
+        gathered = Gathered(parsed.resource, ())
+        if store is not None:
+            instance = (type_name, resource_id) if type_name is not None and resource_id is not None else None
+            with store.reading() as reader:
+                gathered = gather(parsed.resource, reader, instance=instance)
+        if type_name is not None and resource_id is None:
+            check_form(gathered.resource, type_name, also=[one.type for one in gathered.stored])
+        return assess_subject(
+            gathered.resource, parts=parts, warnings=parsed.warnings, options=options, stored=gathered.stored
+        ).risk_assessment
 
     card = card_resources(
         load_card(), base_url=settings.base_url, version=__version__, knowledge_version=knowledge.version
@@ -177,7 +193,7 @@ def create_app(
         app,
         definitions=service.definitions,
         operations={
-            "assess": partial(assess_view, service.assess, service.parts.languages),
+            "assess": partial(assess_view, partial(service.assess, store=store), service.parts.languages),
             "extract": partial(form_view, service.extract),
             "populate": partial(form_view, service.populate),
             **{

@@ -11,6 +11,7 @@ from typing import Any
 from service.engine.assess import Engine
 from service.engine.model import Assessment, Case, KnowledgeBase
 from service.errors import Fault
+from service.fhir.bundles import Held
 from service.fhir.terminology import Terminology
 from service.mapping.case import read_submission
 from service.mapping.form import Form
@@ -84,16 +85,21 @@ class Result:
 
 
 def assess_subject(
-    resource: Resource, *, parts: Parts, warnings: Iterable[Fault] = (), options: AssessOptions = NOTHING_MORE
+    resource: Resource,
+    *,
+    parts: Parts,
+    warnings: Iterable[Fault] = (),
+    options: AssessOptions = NOTHING_MORE,
+    stored: tuple[Held, ...] = (),
 ) -> Result:
     """The assessment of the patient a resource is about.
 
     `resource` is a validated QuestionnaireResponse, Observation, Bundle or Parameters; `warnings` are those of its
-    validation, which the answer repeats; `options` ask for more, as may Parameters themselves. InvalidInput with every
-    fault if it cannot be worked on. Stores nothing.
+    validation, which the answer repeats; `options` ask for more, as may Parameters themselves; `stored` are resources of our
+    own store that it names. InvalidInput with every fault if it cannot be worked on. Stores nothing.
     """
     assessed_at = parts.now()
-    reading = read_submission(resource, context=parts.reading_context(assessed_at))
+    reading = read_submission(resource, context=replace(parts.reading_context(assessed_at), stored=stored))
     options |= reading.options
     reading = replace(reading, warnings=(*warnings, *reading.warnings), options=options)
     assessment = parts.engine.assess(reading.case, what_if=options.what_if)

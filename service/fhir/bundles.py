@@ -21,6 +21,7 @@ class Held:
     path: str  # ``Observation``, ``Bundle.entry[2].resource``, ``Parameters.parameter[0].resource``
     full_url: str = ""
     bundled: bool = False  # other resources of the same submission may be what its references mean
+    version: str = ""  # of a resource that this service has stored itself, and that can be named by it
 
     @property
     def type(self) -> str:
@@ -29,6 +30,11 @@ class Held:
     @property
     def id(self) -> str:
         return str(self.resource.get("id", ""))
+
+    @property
+    def reference(self) -> str:
+        """``Patient/1``, with the version where it is known to be one of ours. The resource has an id."""
+        return f"{self.type}/{self.id}" + (f"/_history/{self.version}" if self.version else "")
 
 
 def held_in_bundle(bundle: Resource, path: str = "Bundle") -> Iterator[Held]:

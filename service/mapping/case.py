@@ -42,7 +42,7 @@ _SERVING = ("Questionnaire", "Encounter", "Patient")
 def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     """The case and everything to say about how it was read; InvalidInput with every fault if it cannot be read."""
     notebook = Notebook()
-    submission = unpack(resource, notebook)
+    submission = unpack(resource, notebook, context.stored)
     index = ReferenceIndex(submission.held)
     subject = find_subject(submission, index, notebook)
     for held in submission.held:
@@ -136,7 +136,7 @@ def _inputs(merged: tuple[Merged, ...]) -> dict[int, Input]:
     nameless = 0
     for key, held in sorted(sources.items(), key=lambda pair: _place(pair[1])):
         if held.id:
-            reference = f"{held.type}/{held.id}"
+            reference = held.reference
         elif held.full_url:
             reference = held.full_url
         else:
@@ -151,7 +151,7 @@ def _patient_input(subject: Subject, demographics: Demographics) -> tuple[Input,
     patient = subject.patient
     if patient is None or (demographics.age_years is None and demographics.sex is None):
         return ()
-    reference = str(subject.reference.get("reference", ""))
+    reference = patient.reference if patient.version else str(subject.reference.get("reference", ""))
     if not reference and patient.bundled:  # the subject is given by an identifier
         reference = f"Patient/{patient.id}" if patient.id else patient.full_url
     return (Input(patient.resource, reference, patient.path),) if reference else ()

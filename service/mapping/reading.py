@@ -20,7 +20,8 @@ from service.mapping.references import Reference
 class ReadingContext:
     """What a submission is read against. `assessed_at` has a time zone; `questionnaire` is the form in force.
 
-    `form` is `questionnaire` prepared once by `own_form`; without it every reading prepares it anew.
+    `form` is `questionnaire` prepared once by `own_form`; without it every reading prepares it anew. `stored` are resources that
+    the submission names and this service holds: they are read as if they had been sent along.
     """
 
     knowledge: KnowledgeBase
@@ -29,6 +30,7 @@ class ReadingContext:
     assessed_at: datetime
     base_url: str
     form: Form | None = None
+    stored: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

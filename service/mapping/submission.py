@@ -13,7 +13,7 @@ from service.mapping.references import Reference
 ACCEPTED = ("QuestionnaireResponse", "Observation", "Bundle", "Parameters")
 _ACCEPTED_TEXT = "a QuestionnaireResponse, an Observation, a Bundle of them, or Parameters that hold them"
 # Parameter names that hold a resource, with the type each of them promises (empty: any).
-_RESOURCE_PARAMETERS = {
+RESOURCE_PARAMETERS = {
     "questionnaire-response": "QuestionnaireResponse",
     "observation": "Observation",
     "condition": "Condition",
@@ -46,13 +46,16 @@ class Submission:
         return tuple(held for held in self.held if held.type == resource_type)
 
 
-def unpack(resource: Resource, notebook: Notebook) -> Submission:
-    """The submission in its parts. Faults go to the notebook: a type we do not assess, a parameter we do not know."""
+def unpack(resource: Resource, notebook: Notebook, stored: tuple[Held, ...] = ()) -> Submission:
+    """The submission in its parts, with what is `stored` after what was sent.
+
+    Faults go to the notebook: a type we do not assess, a parameter we do not know.
+    """
     resource_type = str(resource.get("resourceType", ""))
     if resource_type == "Bundle":
-        return Submission(_newest(list(held_in_bundle(resource)), notebook))
+        return Submission(_newest([*held_in_bundle(resource), *stored], notebook))
     if resource_type == "Parameters":
-        return _unpack_parameters(resource, notebook)
+        return _unpack_parameters(resource, notebook, stored)
     if resource_type not in ACCEPTED:
         notebook.fault(
             "not-supported",
@@ -62,15 +65,15 @@ def unpack(resource: Resource, notebook: Notebook) -> Submission:
             repair=f"Send {_ACCEPTED_TEXT}.",
         )
         return Submission(())
-    return Submission((Held(resource, resource_type),))
+    return Submission((Held(resource, resource_type), *stored))
 
 
-def _unpack_parameters(parameters: Resource, notebook: Notebook) -> Submission:
+def _unpack_parameters(parameters: Resource, notebook: Notebook, stored: tuple[Held, ...]) -> Submission:
     held: list[Held] = []
     selections: dict[str, Selection] = {}
     options: dict[str, bool] = {}
     for parameter in read_parameters(parameters):
-        if parameter.name in _RESOURCE_PARAMETERS:
+        if parameter.name in RESOURCE_PARAMETERS:
             held.extend(_held(parameter, notebook))
         elif parameter.name in _REFERENCE_PARAMETERS:
             selection = _selection(parameter, notebook)
@@ -84,7 +87,7 @@ def _unpack_parameters(parameters: Resource, notebook: Notebook) -> Submission:
             else:
                 options[parameter.name] = _option(parameter, notebook)
         else:
-            known = ", ".join((*_RESOURCE_PARAMETERS, *_REFERENCE_PARAMETERS, *OPTION_NAMES))
+            known = ", ".join((*RESOURCE_PARAMETERS, *_REFERENCE_PARAMETERS, *OPTION_NAMES))
             notebook.fault(
                 "not-supported",
                 "This operation has no parameter of that name.",
@@ -93,7 +96,7 @@ def _unpack_parameters(parameters: Resource, notebook: Notebook) -> Submission:
                 repair="Rename the parameter to one of the list, or leave it out.",
             )
     return Submission(
-        _newest(held, notebook),
+        _newest([*held, *stored], notebook),
         selections.get("subject"),
         selections.get("encounter"),
         NOTHING_MORE.asking({OPTION_NAMES[name]: asked for name, asked in options.items()}),
@@ -135,7 +138,7 @@ def _held(parameter: Parameter, notebook: Notebook) -> list[Held]:
             repair="Put the resource into the parameter's resource element.",
         )
         return []
-    promised, found = _RESOURCE_PARAMETERS[parameter.name], str(resource.get("resourceType", ""))
+    promised, found = RESOURCE_PARAMETERS[parameter.name], str(resource.get("resourceType", ""))
     if promised and found != promised:
         notebook.fault(
             "value",

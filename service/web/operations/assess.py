@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -16,25 +16,28 @@ Resource = dict[str, Any]
 
 
 class Assess(Protocol):
-    """The use case as this door calls it: body, type of the address (None for the system), options of the address."""
+    """The use case as this door calls it: body, type of the address (None for the system), options and id of the address."""
 
-    def __call__(self, raw: bytes, type_name: str | None, options: AssessOptions = ...) -> Resource: ...
+    def __call__(
+        self, raw: bytes, type_name: str | None, options: AssessOptions = ..., *, resource_id: str | None = ...
+    ) -> Resource: ...
 
 
 # What can be assessed. Other types in Parameters (the Patient, an Encounter) are context and welcome on every form.
 _ASSESSABLE = ("QuestionnaireResponse", "Observation", "Bundle")
 
 
-def assess_view(assess: Assess, languages: Sequence[str], type_name: str | None) -> Callable[[], Response]:
+def assess_view(assess: Assess, languages: Sequence[str], type_name: str | None) -> Callable[..., Response]:
     """The view of one form of the operation: of the system (`type_name` None), or of one resource type.
 
     `languages` are those an answer can be worded in, the default first; Accept-Language chooses.
     """
 
-    def view() -> Response:
+    def view(resource_id: str | None = None) -> Response:
         wanted = language_for(list(request.accept_languages), languages)
         options = replace(read_options(request.args.to_dict(flat=False)), language=wanted)
-        response = resource_response(assess(request.get_data(cache=False), type_name, options))
+        answer = assess(request.get_data(cache=False), type_name, options, resource_id=resource_id)
+        response = resource_response(answer)
         response.content_language.add(wanted)
         response.vary.add("Accept-Language")
         return response
@@ -79,10 +82,10 @@ def read_options(query: dict[str, list[str]]) -> AssessOptions:
     return NOTHING_MORE.asking({field: query.get(name) == ["true"] for name, field in OPTION_NAMES.items()})
 
 
-def check_form(resource: Resource, type_name: str) -> None:
-    """Nothing if the type form may take the resource: one of that type, or Parameters that hold such.
+def check_form(resource: Resource, type_name: str, *, also: Collection[str] = ()) -> None:
+    """Nothing if the type form may take the resource: one of that type, or Parameters that hold such, or name one of ours.
 
-    MalformedInput otherwise, with every place that holds something else to assess.
+    `also` are the types of what the store adds. MalformedInput otherwise, with every place that holds something else to assess.
     """
     found = resource["resourceType"]
     if found == type_name:
@@ -97,7 +100,7 @@ def check_form(resource: Resource, type_name: str) -> None:
     others = [(where, name) for where, name in held if name in _ASSESSABLE and name != type_name]
     if others:
         raise MalformedInput(_other_type(where, name, type_name) for where, name in others)
-    if all(name != type_name for _, name in held):
+    if all(name != type_name for _, name in held) and type_name not in also:
         raise MalformedInput(
             Fault(
                 "required",

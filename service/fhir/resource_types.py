@@ -57,10 +57,9 @@ class ResourceType:
 ASSESS = Operation(
     name="assess",
     definition="assess",
-    documentation="Weighs the findings of one patient and returns one RiskAssessment. Changes and stores nothing.",
+    documentation="Weighs the findings of one patient, sent or stored, and returns one RiskAssessment. Stores nothing.",
+    levels=("type", "instance"),
 )
-# Of a stored form too: with what is stored of its patient.
-ASSESS_STORED = replace(ASSESS, levels=("type", "instance"))
 
 EXTRACT = Operation(
     name="extract",
@@ -154,7 +153,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
         "Answers to the form; read by the assessment.",
         _STORED,
         _BY_ID,
-        (ASSESS_STORED, EXTRACT),
+        (ASSESS, EXTRACT),
     ),
     ResourceType(
         "ValueSet",

@@ -16,7 +16,7 @@ from service.fhir.parameters import read_parameters
 from service.fhir.r4 import read_stored
 from service.fhir.references import read_reference
 from service.interactions.single import read, vread
-from service.mapping.submission import RESOURCE_PARAMETERS
+from service.mapping.submission import STORED
 from service.storage.store import Reader, Version
 
 Resource = dict[str, Any]
@@ -71,27 +71,24 @@ def _only_parameters(resource: Resource, type_name: str) -> None:
 
 
 def _named(resource: Resource, reader: Reader) -> tuple[Resource, list[Held]]:
-    """The Parameters without those that refer to a stored resource instead of holding one; and these resources."""
+    """The Parameters without those that name a stored resource; and these resources."""
     if resource.get("resourceType") != "Parameters":
         return resource, []
     kept, held, faults = [], [], []
     for entry, parameter in zip(resource.get("parameter", ()), read_parameters(resource), strict=True):
-        if parameter.name not in RESOURCE_PARAMETERS or parameter.value_type != "valueReference":
+        if parameter.name != STORED:
             kept.append(entry)
             continue
-        target = read_reference(str(parameter.value.get("reference", "")))
-        promised = RESOURCE_PARAMETERS[parameter.name]
-        found = None
-        if target.form == "relative" and promised in ("", target.type):
-            found = _version(reader, str(parameter.value["reference"]))
+        reference = str(parameter.value.get("reference", "")) if parameter.value_type == "valueReference" else ""
+        found = _version(reader, reference) if read_reference(reference).form == "relative" else None
         if found is None or found.deleted:
             faults.append(
                 Fault(
                     "not-found",
-                    f"The parameter {parameter.name} refers to nothing that is stored here.",
+                    "The parameter refers to nothing that is stored here.",
                     where=f"{parameter.path}.value",
-                    rule=f"It names a stored {promised or 'resource'} as Type/id, or holds one.",
-                    repair="Correct the reference, or put the resource itself into the parameter.",
+                    rule=f"{STORED} carries a valueReference, Type/id or Type/id/_history/version, of a resource stored here.",
+                    repair="Correct the reference, or send the resource itself in a parameter of its own.",
                 )
             )
         else:

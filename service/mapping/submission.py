@@ -13,7 +13,7 @@ from service.mapping.references import Reference
 ACCEPTED = ("QuestionnaireResponse", "Observation", "Bundle", "Parameters")
 _ACCEPTED_TEXT = "a QuestionnaireResponse, an Observation, a Bundle of them, or Parameters that hold them"
 # Parameter names that hold a resource, with the type each of them promises (empty: any).
-RESOURCE_PARAMETERS = {
+_RESOURCE_PARAMETERS = {
     "questionnaire-response": "QuestionnaireResponse",
     "observation": "Observation",
     "condition": "Condition",
@@ -22,6 +22,7 @@ RESOURCE_PARAMETERS = {
     "earlier-assessment": "RiskAssessment",
     "resource": "",
 }
+STORED = "stored"  # names a resource in the store; by the time a submission is read, the resource stands in its place
 _REFERENCE_PARAMETERS = {"subject": "Patient", "encounter": "Encounter"}
 
 
@@ -73,7 +74,7 @@ def _unpack_parameters(parameters: Resource, notebook: Notebook, stored: tuple[H
     selections: dict[str, Selection] = {}
     options: dict[str, bool] = {}
     for parameter in read_parameters(parameters):
-        if parameter.name in RESOURCE_PARAMETERS:
+        if parameter.name in _RESOURCE_PARAMETERS:
             held.extend(_held(parameter, notebook))
         elif parameter.name in _REFERENCE_PARAMETERS:
             selection = _selection(parameter, notebook)
@@ -87,7 +88,7 @@ def _unpack_parameters(parameters: Resource, notebook: Notebook, stored: tuple[H
             else:
                 options[parameter.name] = _option(parameter, notebook)
         else:
-            known = ", ".join((*RESOURCE_PARAMETERS, *_REFERENCE_PARAMETERS, *OPTION_NAMES))
+            known = ", ".join((STORED, *_RESOURCE_PARAMETERS, *_REFERENCE_PARAMETERS, *OPTION_NAMES))
             notebook.fault(
                 "not-supported",
                 "This operation has no parameter of that name.",
@@ -138,7 +139,7 @@ def _held(parameter: Parameter, notebook: Notebook) -> list[Held]:
             repair="Put the resource into the parameter's resource element.",
         )
         return []
-    promised, found = RESOURCE_PARAMETERS[parameter.name], str(resource.get("resourceType", ""))
+    promised, found = _RESOURCE_PARAMETERS[parameter.name], str(resource.get("resourceType", ""))
     if promised and found != promised:
         notebook.fault(
             "value",

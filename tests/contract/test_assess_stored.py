@@ -70,9 +70,9 @@ def test_a_patient_that_is_sent_along_goes_before_the_stored_one(stored: FlaskCl
 def test_a_relative_reference_of_another_server_does_not_mean_ours(
     stored: FlaskClient, form: Resource, hip_case: Resource
 ) -> None:
-    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [
-        {"fullUrl": "http://other.example/fhir/QuestionnaireResponse/9", "resource": {**hip_case, "id": "9", "subject": form["subject"]}},
-    ]}
+    theirs = {**hip_case, "id": "9", "subject": form["subject"]}
+    entry = {"fullUrl": "http://other.example/fhir/QuestionnaireResponse/9", "resource": theirs}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [entry]}
     assert not any("_history" in one for one in basis(send(stored, "POST", "/$assess", bundle)))
 
 
@@ -80,11 +80,11 @@ def test_parameters_may_refer_to_what_is_stored(
     stored: FlaskClient, form: Resource, respond: Callable[..., Resource], settings: Any
 ) -> None:
     reference = f"QuestionnaireResponse/{form['id']}"
-    named = {"name": "questionnaire-response", "valueReference": {"reference": reference}}
+    named = {"name": "stored", "valueReference": {"reference": reference}}
     whole = predictions(send(stored, "POST", f"/{reference}/$assess"))
     for path in ("/$assess", "/QuestionnaireResponse/$assess"):
         assert predictions(send(stored, "POST", path, parameters(named))) == whole
-    old = {"name": "questionnaire-response", "valueReference": {"reference": f"{reference}/_history/1"}}
+    old = {"name": "stored", "valueReference": {"reference": f"{reference}/_history/1"}}
     assert send(stored, "PUT", f"/{reference}", {**form, "item": respond(fadir="absent")["item"]}).status_code == 200
     assert predictions(send(stored, "POST", "/$assess", parameters(old))) == whole
     assert predictions(send(stored, "POST", "/$assess", parameters(named))) != whole
@@ -93,9 +93,9 @@ def test_parameters_may_refer_to_what_is_stored(
 def test_a_reference_to_nothing_is_named(stored: FlaskClient, form: Resource) -> None:
     other = made(stored, observation())
     bad = [
-        {"name": "questionnaire-response", "valueReference": {"reference": "QuestionnaireResponse/none"}},
-        {"name": "questionnaire-response", "valueReference": {"reference": f"Observation/{other['id']}"}},
-        {"name": "observation", "valueReference": {"reference": "http://other.example/fhir/Observation/1"}},
+        {"name": "stored", "valueReference": {"reference": "QuestionnaireResponse/none"}},
+        {"name": "stored", "valueString": f"Observation/{other['id']}"},
+        {"name": "stored", "valueReference": {"reference": "http://other.example/fhir/Observation/1"}},
     ]
     issues = issues_of(send(stored, "POST", "/$assess", parameters(*bad)), 422, "not-found")
     assert [issue["expression"] for issue in issues] == [[f"Parameters.parameter[{index}].value"] for index in range(3)]

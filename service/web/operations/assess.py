@@ -10,16 +10,26 @@ from flask import Response, request
 
 from service.assessment.run import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.errors import Fault, MalformedInput
+from service.storage.store import ResourceStore
 from service.web.responses import resource_response
 
 Resource = dict[str, Any]
 
 
 class Assess(Protocol):
-    """The use case as this door calls it: body, type of the address (None for the system), options and id of the address."""
+    """The use case as this door calls it: body, type of the address (None for the system), options and id of the address.
+
+    `store` is where what the submission names is looked for.
+    """
 
     def __call__(
-        self, raw: bytes, type_name: str | None, options: AssessOptions = ..., *, resource_id: str | None = ...
+        self,
+        raw: bytes,
+        type_name: str | None,
+        options: AssessOptions = ...,
+        *,
+        resource_id: str | None = ...,
+        store: ResourceStore | None = ...,
     ) -> Resource: ...
 
 

@@ -160,3 +160,30 @@ SEARCH_TABLES = (search_token, search_reference, search_date, search_string, sea
 
 # One row: what the search tables were last written with.
 search_state = Table("search_state", metadata, Column("fingerprint", Text, primary_key=True))
+
+# What is to be sent to other hosts: see outbox.py.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Counter, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("next_try", BigInteger, nullable=False),  # also the end of the lease while somebody works on it
+    Column("lease", Text, nullable=False),  # the token of the worker that has it, empty: nobody
+    Column("finished", BigInteger),
+    Column("error", Text, nullable=False),
+    Index("ix_outbox_state_next_try", "state", "next_try"),
+    Index("ix_outbox_kind_target_state_id", "kind", "target", "state", "id"),
+)
+
+# How many events each Subscription has had: the number of the next one.
+subscription_events = Table(
+    "subscription_events",
+    metadata,
+    Column("subscription_id", Text, primary_key=True),
+    Column("events", BigInteger, nullable=False),
+)

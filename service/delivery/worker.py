@@ -88,7 +88,8 @@ class Worker:
         self._stopping = threading.Event()
         self._work = threading.Event()
         self._threads = [
-            threading.Thread(target=self._run, args=(number,), name=f"delivery-{number}", daemon=True) for number in range(threads)
+            threading.Thread(target=self._run, args=(number,), name=f"delivery-{number}", daemon=True)
+            for number in range(threads)
         ]
         self._forgotten_at: datetime | None = None
 

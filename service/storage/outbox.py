@@ -50,7 +50,9 @@ class Outbox(Protocol):
     def claim(self, kinds: Collection[str], *, lease_seconds: float, limit: int = 1) -> Sequence[Delivery]:
         """Deliveries that are due, for this worker alone until the lease ends; at most one for each target."""
 
-    def settle(self, delivery: Delivery, state: Literal["delivered", "dead"], *, error: str = "", also: Also | None = None) -> bool:
+    def settle(
+        self, delivery: Delivery, state: Literal["delivered", "dead"], *, error: str = "", also: Also | None = None
+    ) -> bool:
         """Whether the delivery was still this worker's; if so it is over, and what `also` wrote is stored with that."""
 
     def postpone(self, delivery: Delivery, until: datetime, *, error: str) -> bool:

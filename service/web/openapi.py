@@ -195,7 +195,8 @@ def _operation(
     if method == "GET":
         described["parameters"] += [query_parameter(one.name, one.text) for one in taken if one.kind[:1].islower()]
         return described
-    bare = sorted({one.kind for one in taken if one.kind in _BARE and place in ("system", one.kind)})
+    # An instance is named by the address; only Parameters go with it.
+    bare = sorted({one.kind for one in taken if one.kind in _BARE and level != "instance" and place in ("system", one.kind)})
     described["requestBody"] = body_of(
         ["Parameters", *bare],
         sources.examples,

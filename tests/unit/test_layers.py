@@ -31,7 +31,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "service.fhir", "service.storage.store", "service.errors",
     ),
     "service.interactions": (
-        "service.assessment", "service.mapping", "service.fhir", "service.storage.store", "service.errors",
+        "service.assessment", "service.mapping", "service.fhir", "service.storage.store", "service.storage.outbox",
+        "service.errors",
+    ),
+    "service.delivery": (
+        "service.clients", "service.interactions", "service.fhir", "service.storage.store", "service.storage.outbox",
+        "service.errors",
     ),
     "service.evaluation": (
         "numpy", "matplotlib", "requests", "service.assessment", "service.engine", "service.fhir", "service.knowledge",

@@ -14,6 +14,7 @@ from typing import Any
 
 from service.fhir.parameters import Input
 from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, Operation, ResourceType
+from service.web import openapi_hooks
 from service.web.openapi_parts import (
     ETAG,
     LOCATION,
@@ -427,6 +428,17 @@ _PLAIN: Mapping[str, Mapping[str, Callable[[], Document]]] = {
             "responses": {"200": page_response("The page.", "text/html")},
         }
     },
+    "/package.tgz": {
+        "GET": lambda: {
+            "operationId": "package",
+            "tags": ["Service"],
+            "summary": "The profiles and definitions as a FHIR package",
+            "responses": {"200": page_response("The package.", "application/gzip")},
+        }
+    },
+    "/cds-services": {"GET": openapi_hooks.discovery},
+    "/cds-services/{service_id}": {"POST": openapi_hooks.call},
+    "/cds-services/{service_id}/feedback": {"POST": openapi_hooks.feedback},
     "/docs/{path}": {
         "GET": lambda: {
             "operationId": "docs-file",
@@ -453,6 +465,7 @@ def _tags(paths: Mapping[str, Document]) -> list[tuple[str, str]]:
     used = {tag for item in paths.values() for operation in item.values() for tag in operation["tags"]}
     known = [
         ("Operations", "FHIR operations: what this service is for."),
+        ("CDS Hooks", "Cards for the clinician while a chart is open."),
         ("System", "The server as a whole."),
         *((offered.name, offered.documentation) for offered in RESOURCE_TYPES),
         ("Service", "For operators and for this page."),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +24,7 @@ SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 VERIFICATION = "/StructureDefinition/verification"
+ORDINAL = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
 FOLDERS = {"codesystems": "CodeSystem", "valuesets": "ValueSet", "conceptmaps": "ConceptMap"}
 
 Side = Literal["left", "right", "bilateral"]
@@ -152,6 +153,17 @@ class Terminology:
             concepts = include.get("concept") or self._by_url[include["system"]]["concept"]
             codings += [self._coding(include["system"], concept["code"]) for concept in concepts]
         return tuple(codings)
+
+    def ordinals(self, value_set: str) -> Mapping[str, Decimal]:
+        """The ordinal values that one of our value sets gives its codes; empty if it has none, or is not there."""
+        resource = self._resources.get(("ValueSet", value_set), {})
+        return {
+            concept["code"]: Decimal(str(extension["valueDecimal"]))
+            for include in resource.get("compose", {}).get("include", ())
+            for concept in include.get("concept", ())
+            for extension in concept.get("extension", ())
+            if extension["url"] == ORDINAL
+        }
 
     # --- codes -------------------------------------------------------------------------------------------------------
 

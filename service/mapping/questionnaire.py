@@ -1,8 +1,9 @@
 """The intake and examination form, made from the findings table and the terminology, so that they cannot drift apart.
 
-linkId = finding id. Yes/no and choice findings are `choice` items with coded options, "unknown" among them; quantities
-are `decimal` items with their unit. Nothing is required and nothing is hidden behind another answer: whoever asks knows
-what to ask, and every answer left out is unknown.
+linkId = finding id. Yes/no and choice findings are `choice` items with coded options, "unknown" among them, as buttons in a
+row or a list to drop down; options with an order carry it as ordinalValue; quantities are `decimal` items with their unit and
+bounds. Nothing is required: whoever asks knows what to ask, and every answer left out is unknown. Only the parts of a count
+(five sacroiliac tests) are hidden once the count itself is given, since they would then tell nothing more.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from service.engine.model import Finding, KnowledgeBase
-from service.fhir.terminology import Terminology
+from service.fhir.terminology import ORDINAL, Terminology
 from service.mapping.answers import answers_by_code
 
 QUESTIONNAIRE_ID = "hip-spine-intake"
@@ -36,10 +37,12 @@ _UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"
 _MINIMUM = "http://hl7.org/fhir/StructureDefinition/minValue"
 _MAXIMUM = "http://hl7.org/fhir/StructureDefinition/maxValue"
 _CONTROL = "http://hl7.org/fhir/StructureDefinition/questionnaire-itemControl"
+_ORIENTATION = "http://hl7.org/fhir/StructureDefinition/questionnaire-choiceOrientation"
 _CONTROL_SYSTEM = "http://hl7.org/fhir/questionnaire-item-control"
 # Every coded answer may be taken out as an Observation: said once for the whole form.
 _EXTRACT = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observationExtract"
 _UCUM = "http://unitsofmeasure.org"
+IN_A_ROW = 4  # options that fit side by side on the screen of a tablet
 
 
 def build_questionnaire(knowledge: KnowledgeBase, terminology: Terminology, *, base_url: str, version: str) -> dict[str, Any]:
@@ -59,7 +62,9 @@ def build_questionnaire(knowledge: KnowledgeBase, terminology: Terminology, *, b
         "description": "Findings that help to tell whether hip pain comes from the hip, the spine, the sacroiliac joint or "
         "several of them. Answer what is known; an answer left out counts as unknown.",
         "purpose": "Decision support for clinicians. It does not make a diagnosis.",
-        "item": [_group(kind, title, findings, terminology) for kind, title, findings in _grouped(knowledge.findings)],
+        "item": [
+            _group(kind, title, findings, knowledge, terminology) for kind, title, findings in _grouped(knowledge.findings)
+        ],
     }
 
 
@@ -72,40 +77,58 @@ def _grouped(findings: Iterable[Finding]) -> list[tuple[str, str, list[Finding]]
     return known + [(kind, kind.replace("-", " ").capitalize(), members) for kind, members in by_kind.items()]
 
 
-def _group(kind: str, title: str, findings: Iterable[Finding], terminology: Terminology) -> dict[str, Any]:
+def _group(
+    kind: str, title: str, findings: Iterable[Finding], knowledge: KnowledgeBase, terminology: Terminology
+) -> dict[str, Any]:
     return {
         "linkId": f"group-{kind}",
         "text": title,
         "type": "group",
         "required": False,
         "repeats": False,
-        "item": [_question(finding, terminology) for finding in findings],
+        "item": [_question(finding, knowledge, terminology) for finding in findings],
     }
 
 
-def _question(finding: Finding, terminology: Terminology) -> dict[str, Any]:
-    extensions = _extensions(finding, terminology)
+def _question(finding: Finding, knowledge: KnowledgeBase, terminology: Terminology) -> dict[str, Any]:
+    codes = answers_by_code(finding)
+    extensions = _choice_extensions(len(codes)) if codes else _quantity_extensions(finding, terminology)
     question: dict[str, Any] = {
         **({"extension": extensions} if extensions else {}),
         "linkId": finding.id,
         "code": terminology.outbound_finding(finding.id),
         "text": finding.label,
-        "type": "decimal" if finding.answer_type == "quantity" else "choice",
-        "required": False,
-        "repeats": False,
+        "type": "choice" if codes else "decimal",
     }
-    codes = answers_by_code(finding)
+    counts = [count for count, parts in knowledge.clusters.items() if finding.id in parts]
+    if counts:
+        question["enableWhen"] = [{"question": count, "operator": "exists", "answerBoolean": False} for count in counts]
+        if len(counts) > 1:
+            question["enableBehavior"] = "all"
+    question |= {"required": False, "repeats": False}
     if codes:
-        question["answerOption"] = [{"valueCoding": terminology.coding("answer", code)} for code in codes]
+        ordinals = terminology.ordinals(f"answers-{finding.id.replace('_', '-')}")
+        question["answerOption"] = [_option(terminology.coding("answer", code), ordinals.get(code)) for code in codes]
     if finding.how_elicited:
         question["item"] = [_help(finding)]
     return question
 
 
-def _extensions(finding: Finding, terminology: Terminology) -> list[dict[str, Any]]:
+def _option(coding: dict[str, Any], ordinal: Decimal | None) -> dict[str, Any]:
+    # On the coding, from where it travels into the answer.
+    extension = [] if ordinal is None else [{"url": ORDINAL, "valueDecimal": ordinal}]
+    return {"valueCoding": {**({"extension": extension} if extension else {}), **coding}}
+
+
+def _choice_extensions(options: int) -> list[dict[str, Any]]:
+    """Few options side by side, where one look and one click are enough; more of them as a list."""
+    if options > IN_A_ROW:
+        return [_control("drop-down", "Drop down")]
+    return [_control("radio-button", "Radio Button"), {"url": _ORIENTATION, "valueCode": "horizontal"}]
+
+
+def _quantity_extensions(finding: Finding, terminology: Terminology) -> list[dict[str, Any]]:
     extensions: list[dict[str, Any]] = []
-    if finding.answer_type != "quantity":
-        return extensions
     unit = terminology.unit_of(finding.id) or finding.unit
     if unit:
         display = terminology.units.name(unit) or unit
@@ -117,13 +140,17 @@ def _extensions(finding: Finding, terminology: Terminology) -> list[dict[str, An
 
 
 def _help(finding: Finding) -> dict[str, Any]:
-    control = {"coding": [{"system": _CONTROL_SYSTEM, "code": "help", "display": "Help-Button"}]}
     return {
-        "extension": [{"url": _CONTROL, "valueCodeableConcept": control}],
+        "extension": [_control("help", "Help-Button")],
         "linkId": f"{finding.id}-help",
         "text": finding.how_elicited,
         "type": "display",
     }
+
+
+def _control(code: str, display: str) -> dict[str, Any]:
+    concept = {"coding": [{"system": _CONTROL_SYSTEM, "code": code, "display": display}]}
+    return {"url": _CONTROL, "valueCodeableConcept": concept}
 
 
 def _number(bound: float) -> int | Decimal:

@@ -14,6 +14,8 @@ from service.mapping.questionnaire import GROUPS, build_questionnaire
 from service.resources import tables_directory
 
 Resource = dict[str, Any]
+BASE = "https://hipspine.example/fhir"
+ORIENTATION = "http://hl7.org/fhir/StructureDefinition/questionnaire-choiceOrientation"
 
 
 def items(element: Resource) -> Iterator[Resource]:
@@ -77,6 +79,47 @@ def test_S1_the_form_of_the_real_tables_is_valid_and_covers_them(terminology: Te
     assert not check(form).faults
     assert sorted(question["linkId"] for question in questions(form)) == sorted(one.id for one in knowledge.findings)
     assert {group["linkId"] for group in form["item"]} == {f"group-{kind}" for kind, _ in GROUPS}
+
+
+def real_form(terminology: Terminology) -> dict[str, Resource]:
+    """The questions of the form of the real tables, by linkId."""
+    built = build_questionnaire(load_knowledge_base(tables_directory()), terminology, base_url=BASE, version="1.0.0")
+    return {question["linkId"]: question for question in questions(built)}
+
+
+def control(question: Resource) -> str:
+    held = next(one for one in question["extension"] if one["url"].endswith("/questionnaire-itemControl"))
+    code: str = held["valueCodeableConcept"]["coding"][0]["code"]
+    return code
+
+
+def test_S1_few_options_stand_in_a_row_and_many_drop_down(terminology: Terminology) -> None:
+    asked = real_form(terminology)
+    assert control(asked["pain_groin"]) == "radio-button"
+    assert {"url": ORIENTATION, "valueCode": "horizontal"} in asked["pain_groin"]["extension"]
+    assert control(asked["symptom_duration"]) == "drop-down"
+
+
+def test_S1_options_with_an_order_carry_it_and_unknown_has_none(terminology: Terminology) -> None:
+    options = [option["valueCoding"] for option in real_form(terminology)["symptom_duration"]["answerOption"]]
+    ordinals = [coding["extension"][0]["valueDecimal"] for coding in options if "extension" in coding]
+    assert ordinals == sorted(ordinals) and len(ordinals) == 5
+    assert options[-1]["code"] == "unknown" and "extension" not in options[-1]
+
+
+def test_S1_options_without_an_order_have_no_ordinal(terminology: Terminology) -> None:
+    for name in ("pain_groin", "onset_precipitant", "faber", "fracture_imaging"):
+        assert all("extension" not in option["valueCoding"] for option in real_form(terminology)[name]["answerOption"]), name
+
+
+def test_S5_the_parts_of_a_count_are_asked_until_the_count_is_given(terminology: Terminology) -> None:
+    knowledge, asked = load_knowledge_base(tables_directory()), real_form(terminology)
+    for count, parts in knowledge.clusters.items():
+        assert "enableWhen" not in asked[count]
+        for part in parts:
+            assert {"question": count, "operator": "exists", "answerBoolean": False} in asked[part]["enableWhen"]
+    hidden = {name for name, question in asked.items() if "enableWhen" in question}
+    assert hidden == {part for parts in knowledge.clusters.values() for part in parts}
 
 
 def test_a_kind_without_a_title_still_appears(small_knowledge: KnowledgeBase, terminology: Terminology) -> None:

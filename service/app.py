@@ -27,6 +27,7 @@ from service.fhir.conformance import Definitions, Published, compiled
 from service.fhir.package import CONFORMANCE_TYPES, NAME, build_package
 from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
 from service.fhir.search import SearchContext
+from service.fhir.search_index import resource_indexer
 from service.fhir.terminology import load_terminology
 from service.hook_parts import build_authentication, build_hooks, build_outbound
 from service.hooks.run import HookParts
@@ -164,8 +165,9 @@ def open_store(settings: Settings) -> ResourceStore | None:
         return None
     from service.storage.opening import open_store as open_database  # SQLAlchemy: only where something is stored
 
+    servers = (settings.public_url,) if settings.public_url else ()
     return open_database(
-        settings.database, connections=settings.threads + 2, indexer=lambda resource: (), now=utc_now, new_id=new_id
+        settings.database, connections=settings.threads + 2, indexer=resource_indexer(servers), now=utc_now, new_id=new_id
     )
 
 

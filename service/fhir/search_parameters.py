@@ -34,7 +34,8 @@ class Parameter:
 
     `expression` is the part of the published FHIRPath that is about this type. `elements` are the data types it ends at;
     `targets` the types a reference may name (``*``: any); `systems` the code systems of an element of type code, which carries
-    none itself. `url` is the address of the definition, below our own canonical base where it starts with a slash.
+    none itself. `many`: a resource can have several values. `url` is the address of the definition, below our own canonical base
+    where it starts with a slash.
     """
 
     base: str
@@ -46,6 +47,7 @@ class Parameter:
     targets: tuple[str, ...] = ()
     systems: frozenset[str] = frozenset()
     components: tuple[Component, ...] = ()
+    many: bool = True
 
     @property
     def exact_case(self) -> bool:
@@ -97,4 +99,5 @@ def _parameter(base: str, code: str, row: Mapping[str, Any]) -> Parameter:
         targets=tuple(row.get("targets", ())),
         systems=frozenset(row.get("systems", ())),
         components=tuple(Component(**component) for component in row.get("components", ())),
+        many=row.get("many", True),
     )

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -24,10 +24,23 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from service.errors import Fault, Unavailable, VersionConflict
 from service.fhir.index_values import Indexer
 from service.fhir.r4 import serialise
+from service.fhir.search import SearchQuery
 from service.fhir.times import instant
 from service.storage.engine import WRITES
 from service.storage.index import delete_values, insert_values
-from service.storage.store import HistoryQuery, Method, Page, Reader, ResourceStore, Transaction, Version, WriteListener
+from service.storage.rows import VERSION_COLUMNS, microseconds, moment, newest_versions, version_of
+from service.storage.search import search
+from service.storage.store import (
+    HistoryQuery,
+    Method,
+    Page,
+    Reader,
+    ResourceStore,
+    SearchPage,
+    Transaction,
+    Version,
+    WriteListener,
+)
 from service.storage.tables import resource, resource_version
 
 Result = TypeVar("Result")
@@ -39,20 +52,8 @@ _TRIES = 5
 _RETRY_SECONDS = 0.02
 # serialization_failure, deadlock_detected: PostgreSQL undid the transaction so that another one could go on.
 _UNDONE = frozenset({"40001", "40P01"})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MANY = 400  # references asked for in one query: SQLite's limit of parameters is far above twice that
-
-_VERSION_COLUMNS = (
-    resource_version.c.type,
-    resource_version.c.id,
-    resource_version.c.version,
-    resource_version.c.last_updated,
-    resource_version.c.method,
-    resource_version.c.body,
-    resource_version.c.sequence,
-)
-
 
 class SqlReader(Reader):
     """A view of the store through one connection, for as long as its database transaction lasts."""
@@ -61,11 +62,11 @@ class SqlReader(Reader):
         self.connection = connection  # for what lives in the same database: search, outbox
 
     def read(self, type_name: str, resource_id: str) -> Version | None:
-        query = _newest().where(resource.c.type == type_name, resource.c.id == resource_id)
+        query = newest_versions().where(resource.c.type == type_name, resource.c.id == resource_id)
         return _first(self.connection, query)
 
     def vread(self, type_name: str, resource_id: str, version: int) -> Version | None:
-        query = select(*_VERSION_COLUMNS).where(
+        query = select(*VERSION_COLUMNS).where(
             resource_version.c.type == type_name, resource_version.c.id == resource_id, resource_version.c.version == version
         )
         return _first(self.connection, query)
@@ -74,7 +75,7 @@ class SqlReader(Reader):
         wanted = sorted(set(references))
         found: dict[tuple[str, str], Version] = {}
         for start in range(0, len(wanted), _MANY):
-            query = _newest().where(
+            query = newest_versions().where(
                 resource.c.deleted.is_(False), tuple_(resource.c.type, resource.c.id).in_(wanted[start : start + _MANY])
             )
             for row in self.connection.execute(query).mappings():
@@ -83,7 +84,7 @@ class SqlReader(Reader):
         return found
 
     def history(self, query: HistoryQuery) -> Page:
-        selected = select(*_VERSION_COLUMNS)
+        selected = select(*VERSION_COLUMNS)
         if query.type:
             selected = selected.where(resource_version.c.type == query.type)
         elif query.types:
@@ -101,8 +102,8 @@ class SqlReader(Reader):
         versions = tuple(version_of(row) for row in self.connection.execute(selected).mappings())
         return Page(versions[: query.count], more=len(versions) > query.count, total=total)
 
-    def search(self, query: Any) -> Any:
-        raise NotImplementedError
+    def search(self, query: SearchQuery) -> SearchPage:
+        return search(self.connection, query)
 
 
 class SqlTransaction(SqlReader, Transaction):
@@ -308,16 +309,6 @@ class SqlStore(ResourceStore):
             return result
 
 
-def microseconds(moment: datetime) -> int:
-    """Whole microseconds since 1970 in UTC."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(microseconds: int) -> datetime:
-    """The aware time in UTC, that many microseconds after the start of 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
 def with_identity(given: Mapping[str, Any], resource_id: str, version: int, updated: datetime) -> Resource:
     """The resource with its id, and with version and time in meta; all else as given."""
     meta = {**given.get("meta", {}), "versionId": str(version), "lastUpdated": instant(updated)}
@@ -326,24 +317,6 @@ def with_identity(given: Mapping[str, Any], resource_id: str, version: int, upda
     for name in ("_versionId", "_lastUpdated"):
         meta.pop(name, None)
     return {**head, **{name: value for name, value in given.items() if name not in ("resourceType", "id", "_id", "meta")}}
-
-
-def version_of(row: RowMapping) -> Version:
-    """A row of `resource_version` as what it says."""
-    body = row["body"]
-    return Version(
-        type=row["type"],
-        id=row["id"],
-        version=row["version"],
-        last_updated=moment(row["last_updated"]),
-        method=row["method"],
-        body=None if body is None else body.encode(),
-        sequence=row["sequence"],
-    )
-
-
-def _newest() -> Any:
-    return select(*_VERSION_COLUMNS).join(resource, resource.c.sequence == resource_version.c.sequence)
 
 
 def _first(connection: Connection, query: Any) -> Version | None:

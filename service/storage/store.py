@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
+from service.fhir.search import SearchQuery
+
 Resource = dict[str, Any]
 Method = Literal["POST", "PUT", "DELETE"]
 Result = TypeVar("Result")
@@ -75,6 +77,23 @@ class Page:
     total: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """One page of the matches of a search, and what came with them.
+
+    `total` is the number of all matches, None where it was not asked for and would have to be counted. `next` and `previous` are
+    places to go on at, empty where there is nothing more; `included` holds each resource once and none that is a match;
+    `cut`: there would have been more to include.
+    """
+
+    versions: tuple[Version, ...] = ()
+    included: tuple[Version, ...] = ()
+    total: int | None = None
+    next: str = ""
+    previous: str = ""
+    cut: bool = False
+
+
 class Reader(Protocol):
     """One consistent view of the store: what is written meanwhile is not seen."""
 
@@ -90,8 +109,8 @@ class Reader(Protocol):
     def history(self, query: HistoryQuery) -> Page:
         """Versions, newest first. `total` is counted for one resource only."""
 
-    def search(self, query: Any) -> Any:
-        """The resources that meet a `SearchQuery`."""
+    def search(self, query: SearchQuery) -> SearchPage:
+        """One page of the resources that meet the query."""
 
 
 class Transaction(Reader, Protocol):

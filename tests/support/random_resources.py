@@ -20,6 +20,7 @@ DATES = ("2025", "2026-01", "2026-01-31", "2026-02-28", "2024-02-29")
 TIMES = (
     "2026-01-31T23:30:00Z", "2026-01-31T23:30:00+02:00", "2026-02-01T00:15:30.250+01:00", "2026-01-31T12:00:00-05:00",
 )  # fmt: skip
+PERIOD = ("2024", "2025-06", "2026-01-15", "2026-01-31T23:30:00Z", "2026-02", "2026-03-01T10:00:00+02:00", "2027")  # rising
 REFERENCES = (
     "Patient/1", "Patient/2", "Patient/1/_history/2", "Group/1", "Practitioner/1", "Observation/1", "Condition/1", "Encounter/1",
     "http://other.example/fhir/Patient/1", "urn:uuid:7f2c9e1a-5a0e-4d8b-9f55-2d1b6a1c0001", "#inner",
@@ -47,18 +48,17 @@ def random_resource(type_name: str, resource_id: str, rng: random.Random, *, sha
 
 def _structure(name: str, rng: random.Random, share: float, depth: int) -> Resource:
     made: Resource = {}
-    taken: set[str] = set()
-    for element in structure(name).elements.values():
+    whole = structure(name)
+    chosen = {stem: rng.choice(elements).name for stem, elements in sorted(whole.choices.items())}
+    for element in whole.elements.values():
         if element.name in ("extension", "modifierExtension", "contained", "implicitRules", "id"):
             continue
         if element.name in ("text", "language") and not depth:
             continue
-        if element.choice and element.choice in taken:
+        if element.choice and element.name != chosen[element.choice]:
             continue
-        chance = share / 6 if element.choice == "value" and depth == 0 else share / 2 if element.choice else share
-        if rng.random() > chance / (1 + depth / 2) or (depth >= _DEEPEST and not element.primitive):
+        if rng.random() > share / (1 + depth / 2) or (depth >= _DEEPEST and not element.primitive):
             continue
-        taken.add(element.choice)
         value = [_value(element, rng, share, depth) for _ in range(rng.choice((1, 1, 2)))] if element.many else _value(
             element, rng, share, depth
         )
@@ -82,7 +82,7 @@ def _value(element: Element, rng: random.Random, share: float, depth: int) -> An
         case "instant":
             return rng.choice(TIMES)
         case "code" | "id":
-            return "email" if element.name == "system" and rng.random() < 0.5 else rng.choice(CODES)
+            return rng.choice(("email", "phone")) if element.name == "system" and rng.random() < 0.5 else rng.choice(CODES)
         case "uri" | "url" | "oid" | "uuid":
             return rng.choice(SYSTEMS)
         case "canonical":
@@ -92,10 +92,8 @@ def _value(element: Element, rng: random.Random, share: float, depth: int) -> An
         case "Reference":
             return _reference(rng)
         case "Period":
-            return {
-                name: value for name, value in (("start", rng.choice(DATES + TIMES)), ("end", rng.choice(DATES + TIMES)))
-                if rng.random() < 0.7
-            }  # fmt: skip
+            start, end = sorted(rng.sample(range(len(PERIOD)), 2))
+            return {name: PERIOD[place] for name, place in (("start", start), ("end", end)) if rng.random() < 0.7}
         case "CodeableConcept":
             coding = [_coding(rng) for _ in range(rng.choice((0, 1, 1, 2)))]
             return {**({"coding": coding} if coding else {}), "text": rng.choice(TEXTS)}
@@ -106,7 +104,11 @@ def _value(element: Element, rng: random.Random, share: float, depth: int) -> An
         case "Quantity" | "Age" | "Duration" | "Money" | "Distance" | "Count":
             return _quantity(rng)
         case "Range":
-            return {name: _quantity(rng, comparator=False) for name in ("low", "high") if rng.random() < 0.8}
+            ends = sorted((_quantity(rng, comparator=False) for _ in range(2)), key=lambda quantity: quantity["value"])
+            return {name: end for name, end in zip(("low", "high"), ends, strict=True) if rng.random() < 0.8}
+        case "SampledData":
+            data = " ".join(rng.choice((*NUMBERS, "E", "L")) for _ in range(3))
+            return {"origin": _quantity(rng, comparator=False), "factor": Decimal(rng.choice(("1", "0.5"))), "data": data}
         case kind:
             return _structure(kind, rng, share, depth + 1)
 

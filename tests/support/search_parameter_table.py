@@ -67,6 +67,9 @@ def _of_type(
         else:
             elements = [element for part in own for element in _elements(part)]
             row["elements"] = sorted({kind for kind, _ in elements})
+            # Alternatives that are casts of one element are one value, not several.
+            bare = {re.sub(r"^\(|\.as\(\w+\)$| as \w+\)$", "", part) for part in own}
+            row["many"] = len(bare) > 1 or _repeats(own[0])
             systems = sorted({system for _, found in elements for system in found})
             if systems and parameter["type"] == "token":
                 row["systems"] = systems
@@ -111,6 +114,19 @@ def _elements(part: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     for element in found:
         if not wanted or element.type.lower() == wanted.lower():
             yield element.type, tuple(element.binding.systems) if element.binding and element.type == "code" else ()
+
+
+def _repeats(part: str) -> bool:
+    """Whether the path can lead to several values."""
+    part = re.sub(r"\.where\(.*\)|\.as\(\w+\)|^\(| as \w+\)| and .*|\.exists\(\)", "", part)
+    base, *names = part.split(".")
+    places = [base]
+    for name in names:
+        found = [e for place in places for e in structure(place).elements.values() if name in (e.name, e.choice)]
+        if any(element.many for element in found):
+            return True
+        places = [element.type for element in found if not element.primitive]
+    return False
 
 
 def _text(table: dict[str, Any]) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Iterable
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import pytest
+from support.fhirpath import engine
 from support.random_resources import random_resource
 
 from service.fhir.index_values import (
@@ -31,18 +30,6 @@ from service.fhir.search_values import EARLIEST, LATEST, period
 Resource = dict[str, Any]
 TYPES = sorted(offered.name for offered in RESOURCE_TYPES)
 PER_TYPE = 25
-
-
-@cache
-def engine(expression: str, type_name: str) -> Any:
-    """The general engine's reading of an expression. It has no resolve(): what that asks is said in other words."""
-    import fhirpathpy
-    from fhirpathpy.models import models
-
-    text = re.sub(r"\bResource\b", type_name, expression)
-    text = re.sub(r"resolve\(\) is (\w+)", r"reference.matches('(^|.*/)\1/[A-Za-z0-9.-]+(/_history/.*)?$') or type = '\1'", text)
-    text = re.sub(r"\((\S+) as (\w+)\)", r"\1.ofType(\2)", text)  # `as` is for one value at a time
-    return fhirpathpy.compile(text, models["r4"])
 
 
 def plain(value: Any) -> str:

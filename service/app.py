@@ -29,7 +29,7 @@ from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
 from service.fhir.search import SearchContext
 from service.fhir.search_index import resource_indexer
 from service.fhir.terminology import load_terminology
-from service.hook_parts import build_authentication, build_hooks, build_outbound
+from service.hook_parts import build_authentication, build_hooks, build_outbound, hook_records
 from service.hooks.run import HookParts
 from service.interactions.assessing import NOTHING_SENT, Gathered, gather
 from service.interactions.bundles import BundleProcessor
@@ -47,9 +47,10 @@ from service.resources import profiles_directory, tables_directory, terminology_
 from service.settings import CANONICAL_BASE, Settings, read_settings
 from service.web.address import fhir_address
 from service.web.bundles import bundle_view
-from service.web.cds_hooks import install_hook_routes
+from service.web.cds_hooks import hook_address, install_hook_routes
 from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
+from service.web.feedback import Remembering, install_feedback_routes
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.openapi import Sources
@@ -218,17 +219,32 @@ def create_app(
         examples={"QuestionnaireResponse": filled_form(service.parts.questionnaire, EXAMPLE_ANSWERS)},
     )
     install_docs(app, sources, public_url=settings.public_url)
+    records = hook_records(store)
+    remembering = Remembering(records, utc_now) if records is not None else None
+    app.extensions["hipspine-hook-cards"] = remembering
+    authenticate = build_authentication(settings, service.outbound, seen=records, clock=lambda: utc_now().timestamp())
+    hooks_at = hook_address(settings.hooks_url)
     install_hook_routes(
         app,
         parts=service.hooks,
         languages=service.parts.languages,
-        authenticate=build_authentication(settings, service.outbound, seen=None, clock=lambda: utc_now().timestamp()),
+        authenticate=authenticate,
         discovery_open=settings.hooks_discovery == "open",
-        issued=lambda service_id, cards: None,
+        issued=remembering if remembering is not None else lambda service_id, cards: None,
         fhir_address=address,
-        hooks_url=settings.hooks_url,
+        address=hooks_at,
         origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],
     )
+    if records is not None:
+        install_feedback_routes(
+            app,
+            parts=service.hooks,
+            records=records,
+            authenticate=authenticate,
+            address=hooks_at,
+            reports_open=settings.reports_open,
+            now=utc_now,
+        )
     app.register_blueprint(package_blueprint(partial(fhir_package, service), file_name=f"{NAME}-{__version__}.tgz"))
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
     return app

@@ -17,6 +17,8 @@ from service.hooks.orders import load_order_rules
 from service.hooks.registry import load_services, services_directory
 from service.hooks.run import HookParts
 from service.settings import Settings
+from service.storage.hook_records import HookRecords
+from service.storage.store import ResourceStore
 from service.web.cds_hooks import Authenticate
 
 
@@ -53,7 +55,17 @@ def build_authentication(
     `seen` remembers used tokens; without it each process does for itself. `clock` tells seconds since 1970.
     """
     if not settings.hooks_need_token:
-        return lambda authorization, address: None
+        return lambda authorization, *addresses: None
     issuers = Issuers.parse(settings.hooks_issuers)
     key_sets = KeySets(outbound, frozenset(issuers.key_sets.values()))
     return Callers(issuers, key_sets, seen or RememberedTokens(), clock=clock).authenticate
+
+
+def hook_records(store: ResourceStore | None) -> HookRecords | None:
+    """Where advice, feedback and used tokens are kept: beside the resources, nowhere if nothing is stored."""
+    if store is None:
+        return None
+    from service.storage.sql_hook_records import SqlHookRecords  # SQLAlchemy: only where something is stored
+    from service.storage.sql_store import SqlStore
+
+    return SqlHookRecords(store) if isinstance(store, SqlStore) else None

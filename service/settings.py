@@ -144,6 +144,9 @@ class Settings:
         "as-services",
         parsers.String(validate=OneOf(["open", "as-services"])),
     )
+    reports_open: bool = _setting(
+        "Whether the report on feedback (counts, no patients) needs no token where hook calls need one.", False, parsers.Boolean()
+    )
     workbench_url: str | None = _setting("SMART launch address that cards link to. Unset: no such link.", None, _address())
     cors_origins: str = _setting(
         "Origins of browser-based record systems that may call CDS Hooks, separated by commas. Unset: none.",

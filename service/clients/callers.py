@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -101,15 +101,15 @@ class Callers:
         self._seen = seen
         self._clock = clock
 
-    def authenticate(self, authorization: str | None, address: str) -> None:
-        """Nothing if the header proves a trusted caller of this address; NotAuthenticated, which says nothing more, if not."""
+    def authenticate(self, authorization: str | None, *addresses: str) -> None:
+        """Nothing if the header proves a trusted caller of one of the addresses; NotAuthenticated, no more said, if not."""
         try:
-            self._check(authorization, address)
+            self._check(authorization, addresses)
         except Refused as refused:
             log.warning("hook call refused reason=%s", refused)
             raise not_authenticated() from None
 
-    def _check(self, authorization: str | None, address: str) -> None:
+    def _check(self, authorization: str | None, addresses: Collection[str]) -> None:
         kind, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if kind.lower() != "bearer" or not token:
@@ -133,9 +133,9 @@ class Callers:
         if key is None:
             raise Refused("unknown-key")
         claims = _verified(token, key, str(header["alg"]))
-        self._check_claims(claims, issuer=str(issuer), address=address)
+        self._check_claims(claims, issuer=str(issuer), addresses=addresses)
 
-    def _check_claims(self, claims: Mapping[str, Any], *, issuer: str, address: str) -> None:
+    def _check_claims(self, claims: Mapping[str, Any], *, issuer: str, addresses: Collection[str]) -> None:
         now = self._clock()
         expires, issued, begins = (_seconds(claims, name) for name in ("exp", "iat", "nbf"))
         if expires is None or issued is None:
@@ -147,7 +147,7 @@ class Callers:
         if not 0 < expires - issued <= LONGEST_SECONDS:
             raise Refused("lives-too-long")
         audience = claims.get("aud")
-        if address not in (audience if isinstance(audience, list) else [audience]):
+        if not any(one in addresses for one in (audience if isinstance(audience, list) else [audience])):
             raise Refused("audience")
         identity = claims.get("jti")
         if not isinstance(identity, str) or not identity:

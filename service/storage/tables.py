@@ -187,3 +187,36 @@ subscription_events = Table(
     Column("subscription_id", Text, primary_key=True),
     Column("events", BigInteger, nullable=False),
 )
+
+# CDS Hooks: advice given, what became of it, tokens used. Nothing in them tells whose record it was.
+hook_card = Table(
+    "hook_card",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("card", Text, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("differential", Text, nullable=False),
+    Column("shown", BigInteger, nullable=False),
+)
+hook_feedback = Table(
+    "hook_feedback",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("card", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("suggestions", Text, nullable=False),
+    Column("reason_system", Text, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("acted", BigInteger, nullable=False),
+    Column("received", BigInteger, nullable=False),
+    Index("ix_hook_feedback_card", "service", "card", "acted"),
+)
+hook_token = Table(
+    "hook_token",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("expires", BigInteger, nullable=False),  # seconds since 1970
+    Index("ix_hook_token_expires", "expires"),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from flask import Blueprint, Flask, Response, request
 
@@ -20,8 +21,25 @@ CORS_METHODS = "GET, POST, OPTIONS"
 CORS_HEADERS = "Authorization, Content-Type, Accept-Language, X-Request-Id"
 CORS_SECONDS = 600
 
-# Raises NotAuthenticated unless the Authorization header proves who calls; the second argument is the address called.
-Authenticate = Callable[[str | None, str], None]
+
+
+class Authenticate(Protocol):
+    """Raises NotAuthenticated unless the Authorization header proves a caller of one of these addresses."""
+
+    def __call__(self, authorization: str | None, *addresses: str) -> None: ...
+
+
+HookAddress = Callable[[str], str]  # from a path below /cds-services to the address as clients reach it
+
+
+def hook_address(hooks_url: str | None) -> HookAddress:
+    """The addresses of the hooks: below the one in the settings, else below the one that was asked."""
+
+    def address(path: str) -> str:
+        return f"{hooks_url or request.url_root.rstrip('/')}{HOOKS_PATH}{path}"
+
+    return address
+
 
 
 def install_hook_routes(
@@ -33,19 +51,16 @@ def install_hook_routes(
     discovery_open: bool,
     issued: Callable[[str, Sequence[Issued]], None],
     fhir_address: Callable[[], str],
-    hooks_url: str | None,
+    address: HookAddress,
     origins: Sequence[str],
 ) -> None:
     """Add discovery and services to `app`. `issued` is told of the cards that were handed out, by service."""
     blueprint = Blueprint("hooks", __name__, url_prefix=HOOKS_PATH)
 
-    def address(path: str = "") -> str:
-        return f"{hooks_url or request.url_root.rstrip('/')}{HOOKS_PATH}{path}"
-
     @blueprint.get("")
     def discovery() -> Response:
         if not discovery_open:
-            authenticate(request.headers.get("Authorization"), address())
+            authenticate(request.headers.get("Authorization"), address(""))
         return _json(parts.services.discovery())
 
     @blueprint.post("/<service_id>")

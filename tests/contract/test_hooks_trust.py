@@ -15,11 +15,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support.hook_calls import case, hook_call
-from support.servers import LiveServer
 from support.signing import Signer, confused, elliptic, rsa, shared_secret, unsigned
 from support.stub_ehr import StubEhr, stub_ehr
 
 from service.app import Service, create_app
+from service.cli.serve import warn_if_reachable
 from service.clients.callers import Issuers, RememberedTokens
 from service.clients.key_sets import KeySets
 from service.errors import InvalidInput
@@ -200,10 +200,15 @@ def test_without_trusted_issuers_nobody_may_call(guarded: Callable[..., Flask]) 
     assert call(guarded(hooks_issuers="").test_client(), good()).status_code == 401
 
 
-def test_the_server_says_how_hooks_are_guarded(start_server: Callable[..., LiveServer], live_server: LiveServer) -> None:
-    assert "NOTE: CDS Hooks ask no caller for a token" in live_server.log()
-    open_to_all = start_server(HOST="0.0.0.0")
-    assert "no record system is trusted yet" in open_to_all.log()
+def test_it_is_said_loudly_how_hooks_are_guarded(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(**changed: Any) -> str:
+        warn_if_reachable(replace(settings, **changed))
+        return capsys.readouterr().err
+
+    assert "NOTE: CDS Hooks ask no caller for a token (only this machine" in said()
+    assert "WARNING: CDS Hooks ask no caller for a token (HIPSPINE_HOOKS_AUTH=off)" in said(host="0.0.0.0", hooks_auth="off")
+    assert "WARNING: no record system is trusted yet" in said(host="0.0.0.0")
+    assert "CDS Hooks" not in said(host="0.0.0.0", hooks_issuers="a=https://a/jwks")
 
 
 # --- discovery ----------------------------------------------------------------------------------------------------

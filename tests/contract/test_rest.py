@@ -146,6 +146,7 @@ def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client
     pages = ("/fhir/metadata", "/healthz", "/readyz", "/package.tgz", "/openapi.json", "/docs/", "/docs/<path:path>")
     listed = {(page, "GET") for page in pages}
     listed |= {("/cds-services", "GET"), ("/cds-services/<service_id>", "POST")}
+    listed |= {("/cds-services/<service_id>/feedback", "POST"), ("/reports/feedback", "GET")}
     listed |= {(f"/fhir/${operation['name']}", "POST") for operation in rest["operation"]}
     system = {interaction["code"] for interaction in rest.get("interaction", [])}
     assert system == {"transaction", "batch", "history-system"}

@@ -23,12 +23,12 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.clients": ("requests", "urllib3", "joserfc", "service.errors"),
     "service.hooks": (
         "marshmallow", "service.clients.ehr", "service.assessment", "service.engine.model", "service.mapping", "service.fhir",
-        "service.errors",
+        "service.storage.hook_records", "service.errors",
     ),
     "service.storage": ("sqlalchemy", "alembic", "psycopg", "service.fhir", "service.errors"),
     "service.web": (
         "flask", "flask_swagger_ui", "werkzeug", "marshmallow", "service.hooks", "service.assessment", "service.interactions",
-        "service.fhir", "service.storage.store", "service.errors",
+        "service.fhir", "service.storage.store", "service.storage.hook_records", "service.errors",
     ),
     "service.interactions": (
         "service.assessment", "service.mapping", "service.fhir", "service.storage.store", "service.storage.outbox",

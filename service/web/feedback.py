@@ -1,0 +1,131 @@
+"""Feedback on cards taken in, and the report on it: JSON for machines, a page for people."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from flask import Blueprint, Flask, Response, jsonify, render_template, request
+
+from service.errors import ServiceError
+from service.fhir import r4
+from service.fhir.json_text import read_json
+from service.hooks.cards import Issued
+from service.hooks.feedback import TOO_FEW, as_json, read_feedback, report
+from service.hooks.run import HookParts
+from service.storage.hook_records import CardShown, HookRecords
+from service.web.cds_hooks import HOOKS_PATH, Authenticate, HookAddress, unknown_service
+from service.web.negotiation import check_body_media_type
+
+log = logging.getLogger("service.hooks")
+
+MOST_WAITING = 1_000
+REPORT_PATH = "/reports/feedback"
+# The page brings its own style and runs nothing.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def install_feedback_routes(
+    app: Flask,
+    *,
+    parts: HookParts,
+    records: HookRecords,
+    authenticate: Authenticate,
+    address: HookAddress,
+    reports_open: bool,
+    now: Callable[[], datetime],
+) -> None:
+    """Add the feedback endpoint and the report to `app`. Only where something is stored: what is answered 200 is kept."""
+    blueprint = Blueprint("feedback", __name__, template_folder="templates")
+
+    @blueprint.post(f"{HOOKS_PATH}/<service_id>/feedback")
+    def feedback(service_id: str) -> Response:
+        # Record systems differ in which of the two addresses they sign for.
+        authenticate(request.headers.get("Authorization"), address(f"/{service_id}"), address(f"/{service_id}/feedback"))
+        if not parts.services.with_id(service_id):
+            raise unknown_service()
+        check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+        body = read_json(request.get_data(cache=False), parts.limits)
+        records.add(read_feedback(body, service_id, now=now()), now())
+        return Response(r4.serialise({}), 200, content_type="application/json; charset=utf-8")
+
+    @blueprint.get(REPORT_PATH)
+    def feedback_report() -> Response:
+        if not reports_open:
+            authenticate(request.headers.get("Authorization"), request.url_root.rstrip("/") + REPORT_PATH)
+        found = report(records.counts(), records.cards_shown(), label=labels(parts))
+        offered = request.accept_mimetypes.best_match(["application/json", "text/html"], "application/json")
+        if offered == "application/json":
+            response = jsonify(as_json(found, generated=now()))
+        else:
+            page = render_template("feedback.html", report=found, too_few=TOO_FEW, generated=now())
+            response = Response(page, content_type="text/html; charset=utf-8")
+            response.headers["Content-Security-Policy"] = POLICY
+        response.vary.add("Accept")
+        return response
+
+    app.register_blueprint(blueprint)
+
+
+class Remembering:
+    """Remembers the cards handed out, on a thread of its own: a clinician waits for the advice, not for it to be counted.
+
+    What is lost when the process ends, or while the database does not answer, is the kind of a card and never its feedback.
+    """
+
+    def __init__(self, records: HookRecords, now: Callable[[], datetime]) -> None:
+        self._records = records
+        self._now = now
+        self._waiting: queue.Queue[tuple[str, list[CardShown]]] = queue.Queue(MOST_WAITING)
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def __call__(self, service_id: str, cards: Sequence[Issued]) -> None:
+        if not cards:
+            return
+        with self._start:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="hook-records", daemon=True)
+                self._thread.start()
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(
+                (service_id, [CardShown(one.card["uuid"], one.topic, one.differential) for one in cards])
+            )
+
+    def wait(self) -> None:
+        """Nothing, once all that was handed over has been worked on."""
+        self._waiting.join()
+
+    def _work(self) -> None:
+        while True:
+            service_id, cards = self._waiting.get()
+            try:
+                self._records.shown(service_id, cards, self._now())
+            except ServiceError as error:
+                log.warning("cards were not remembered count=%d error=%s", len(cards), type(error).__name__)
+            finally:
+                self._waiting.task_done()
+
+
+def labels(parts: HookParts) -> Callable[[str, str], str]:
+    """Words for what a report counts by."""
+    vocabulary = parts.assessment.vocabulary
+    system = vocabulary.terminology.system("override-reason")
+
+    def label(kind: str, key: str) -> str:
+        if kind == "differential":
+            return vocabulary.called("source-pattern", key) if key else "none named"
+        if kind == "topic":
+            return vocabulary.texts(f"card-topic-{key}") if key else "not remembered"
+        if kind == "reason":
+            own, _, code = key.rpartition("|")
+            if own == system and f"override-reason-{code}" in vocabulary.texts:
+                return vocabulary.texts(f"override-reason-{code}")
+            return "a reason of the record system's own" if key else "no reason given"
+        return key
+
+    return label

@@ -18,9 +18,9 @@ from service import __version__
 from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.clients.outbound import Outbound
+from service.code_parts import build_terminology, build_validation, build_validator
 from service.engine.assess import build_engine
 from service.fhir import r4
-from service.fhir.codes.held import Held
 from service.fhir.codes.operations import TerminologyOperations
 from service.fhir.codes.published import published_terminology
 from service.fhir.conformance import Definitions, Published, compiled
@@ -29,6 +29,7 @@ from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
 from service.fhir.search import SearchContext
 from service.fhir.search_index import resource_indexer
 from service.fhir.terminology import load_terminology
+from service.fhir.validation import Validator
 from service.hook_parts import build_authentication, build_hooks, build_outbound, hook_records
 from service.hooks.run import HookParts
 from service.interactions.assessing import NOTHING_SENT, Gathered, gather
@@ -39,7 +40,7 @@ from service.interactions.retrieving import Retriever
 from service.interactions.seeding import store_ours
 from service.interactions.single import Interactions
 from service.knowledge.load import load_knowledge_base
-from service.languages import translated_vocabularies, wordings
+from service.languages import translated_vocabularies
 from service.mapping.questionnaire import build_questionnaire
 from service.model_card.card import load_card
 from service.model_card.resources import card_resources
@@ -57,6 +58,7 @@ from service.web.openapi import Sources
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.operations.forms import FormOperation, form_view
 from service.web.operations.terminology import terminology_view
+from service.web.operations.validate import validate_view
 from service.web.package import package_blueprint
 from service.web.proxies import TrustedProxies
 from service.web.requests import install_request_hooks
@@ -82,6 +84,7 @@ class Service:
     extract: FormOperation
     populate: FormOperation
     terminology: TerminologyOperations
+    validator: Validator
     hooks: HookParts
     outbound: Outbound
 
@@ -149,15 +152,11 @@ def build_service(
         find = partial(definitions.find, "Questionnaire")
         return populate(parsed.resource, parts=parts, find=find, warnings=parsed.warnings, questionnaire_id=resource_id)
 
-    codes = TerminologyOperations(
-        Held(terminology, wordings(parts.translated), definitions.of_type),
-        side_of=terminology.side_of,
-        now=now,
-        new_id=fresh_id,
-    )
+    codes = build_terminology(parts, definitions, now=now, new_id=fresh_id)
+    validator = build_validator(definitions, codes.held, settings.base_url)
     outbound = build_outbound(settings)
     hooks = build_hooks(settings, parts, outbound, limits)
-    return Service(settings, parts, definitions, assess, extracted, populated, codes, hooks, outbound)
+    return Service(settings, parts, definitions, assess, extracted, populated, codes, validator, hooks, outbound)
 
 
 def open_store(settings: Settings) -> ResourceStore | None:
@@ -192,6 +191,7 @@ def create_app(
     install_error_handlers(app, fhir_path=FHIR_PATH)
     address = fhir_address(settings.public_url)
     stored, bundles = _views_of(store, service, address) if store is not None else (None, None)
+    validation = build_validation(service.validator, service.definitions, store, limits_of(settings))
     install_fhir_routes(
         app,
         definitions=service.definitions,
@@ -199,6 +199,7 @@ def create_app(
             "assess": partial(assess_view, partial(service.assess, store=store), service.parts.languages),
             "extract": partial(form_view, service.extract),
             "populate": partial(form_view, service.populate),
+            "validate": partial(validate_view, validation),
             **{
                 name: partial(terminology_view, service.terminology, limits_of(settings), name)
                 for name in ("lookup", "validate-code", "subsumes", "expand", "translate")

@@ -168,6 +168,13 @@ def _binding(path: str) -> Binding | None:
     return Binding(value_set, {system: frozenset(listed) for system, listed in systems.items()}, tuple(codes))
 
 
+@cache
+def value_set_codes(name: str) -> frozenset[tuple[str, str]] | None:
+    """(system, code) of every code of an R4 value set by its name (``request-priority``), None if it is not in the tables."""
+    systems = _table("bindings")["valueSets"].get(name)
+    return None if systems is None else frozenset((system, code) for system, codes in systems.items() for code in codes)
+
+
 def _page(name: str) -> str:
     """Address of the page that defines a type; parts are on the page of their resource."""
     owner = next((kind for kind in sorted(resource_types(), key=len, reverse=True) if name.startswith(kind)), "")

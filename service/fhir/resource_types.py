@@ -92,6 +92,14 @@ CONCEPT_MAP_OPERATIONS = (
     Operation("translate", f"{_STANDARD}/ConceptMap-translate", "What a code is in another system.", _BOTH, _READING),
 )
 
+VALIDATE = Operation(
+    "validate",
+    f"{_STANDARD}/Resource-validate",
+    "Whether a resource is valid R4 and conforms to the profiles it claims or the call names. Stores nothing.",
+    _BOTH,
+    _READING,
+)
+
 SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS,)
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
@@ -107,7 +115,7 @@ _STORED: tuple[Interaction, ...] = (*_APPENDED, "update", "delete")
 # Types of which some resources come with the service: they are put into the store when it starts.
 PUBLISHED_AND_STORED = ("Device", "DocumentReference")
 
-RESOURCE_TYPES: tuple[ResourceType, ...] = (
+_TYPES: tuple[ResourceType, ...] = (
     ResourceType(
         "CodeSystem",
         "The codes of our own that requests and answers use. The operations also know the public codes that the maps hold.",
@@ -123,6 +131,7 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
         CONCEPT_MAP_OPERATIONS,
     ),
     ResourceType("AuditEvent", "Who did what, when. Never changed once it is written.", _APPENDED, _BY_ID),
+    ResourceType("Bundle", "Several resources at once: transactions, batches, and what is assessed together."),
     ResourceType("CarePlan", "What is planned for a patient.", _STORED, _BY_ID),
     ResourceType("Condition", "Diagnoses and complaints; those of spine and hip are read by the assessment.", _STORED, _BY_ID),
     ResourceType("Device", "The software that answers, with its versions (`Device/hipspine`), and others.", _STORED, _BY_ID),
@@ -165,6 +174,8 @@ RESOURCE_TYPES: tuple[ResourceType, ...] = (
     ResourceType("SearchParameter", "The search parameters of this server that R4 does not have.", _PUBLISHED, _BY_ADDRESS),
     ResourceType("StructureDefinition", "The profiles and extensions of requests and answers.", _PUBLISHED, _BY_ADDRESS),
 )
+
+RESOURCE_TYPES = tuple(replace(offered, operations=(*offered.operations, VALIDATE)) for offered in _TYPES)
 
 
 def offered_types(*, storing: bool) -> tuple[ResourceType, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import Fault, NotSupported
+from service.errors import Fault, NotFound, NotSupported
 from service.fhir.codes.coded import asked, check_date, raise_any, validity, verdict
 from service.fhir.codes.held import Concept, Held, System, shown
 from service.fhir.parameters import RESOURCE, Input, Inputs
@@ -211,3 +211,11 @@ def _value_set(held: Held, inputs: Inputs, instance: Resource | None) -> Resourc
     if instance is not None:
         return instance
     return held.resource("ValueSet", inputs.one("url"), version=inputs.one("valueSetVersion"), where=inputs.where("url"))
+
+
+def codes_of(held: Held, url: str) -> frozenset[tuple[str, str]] | None:
+    """(system, code) of every code of a value set held here; None if it is not held or cannot be computed."""
+    try:
+        return frozenset((member.system.url, member.concept.code) for member in members(held, held.resource("ValueSet", url)))
+    except (NotFound, NotSupported):
+        return None

@@ -1,0 +1,330 @@
+"""Our own StructureDefinitions held against a resource: what a profile demands, and every extension of ours wherever it stands.
+
+Checked are cardinality, types, fixed values and patterns, bindings to value sets held here, slicing by value, pattern, type and
+existence, the targets of references, the place of extensions, and the rules in FHIRPath. `r4.check` comes first: this module
+takes the shape of a resource for granted and passes over what has another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from service.errors import Fault
+from service.fhir.profile_definitions import BASE_TYPE, EXTENSIONS, UNSET, Element, Profile, Profiles
+from service.fhir.references import read_reference
+
+Resource = dict[str, Any]
+# Whether a code of a system is in a value set; None if that cannot be told here.
+Member = Callable[[str, str, str], bool | None]
+# Whether a FHIRPath expression holds on an element of that path.
+Holds = Callable[[Any, str, str], bool]
+
+_DEEPEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One value of an element. `value` is None where only ``_name`` is there; `kind` is the type in the name of a choice."""
+
+    value: Any
+    where: str
+    kind: str = ""
+
+
+class ProfileCheck:
+    """The faults of one resource against profiles."""
+
+    def __init__(self, profiles: Profiles, member: Member, holds: Holds) -> None:
+        self._profiles = profiles
+        self._member = member
+        self._holds = holds
+
+    def faults(self, resource: Resource, named: Iterable[str] = ()) -> tuple[Fault, ...]:
+        """Faults and warnings against the profiles `named`, those the resource and its parts claim, and our extensions.
+
+        A named profile must be one that is held; a claimed one that is not held is a warning.
+        """
+        found: list[Fault] = []
+        kind = resource["resourceType"]
+        claimed = list(_claims(resource))
+        for canonical in dict.fromkeys(named):
+            profile = self._profiles.get(canonical)
+            if profile is not None and canonical not in (claim for claim, _ in claimed):
+                found += self._against(profile, resource, kind)
+        found += self._walk(resource, kind, kind, 0)
+        return tuple(dict.fromkeys(found))
+
+    def _against(self, profile: Profile, resource: Resource, where: str) -> Iterator[Fault]:
+        if profile.type != resource.get("resourceType"):
+            yield Fault("structure", f"{profile.title} is a profile of {profile.type}.", where=where,
+                        rule=f"A {resource.get('resourceType')} cannot conform to it.", repair="Name another profile.",
+                        spec=profile.url)
+            return
+        yield from _Pass(profile, self._profiles, self._member, self._holds).element(profile.root, Occurrence(resource, where))
+
+    def _walk(self, node: Any, where: str, path: str, depth: int) -> Iterator[Fault]:
+        """Every resource and every extension at or below a node. `path` is the place without indexes, as a context names it."""
+        if depth > _DEEPEST:
+            return
+        if isinstance(node, list):
+            for index, item in enumerate(node):
+                yield from self._walk(item, f"{where}[{index}]", path, depth + 1)
+            return
+        if not isinstance(node, dict):
+            return
+        if isinstance(node.get("resourceType"), str):
+            path = node["resourceType"]
+            for canonical, place in _claims(node):
+                profile = self._profiles.get(canonical)
+                if profile is not None:
+                    yield from self._against(profile, node, where)
+                else:
+                    yield Fault("not-found", "A profile that is claimed is not held here.", where=f"{where}.{place}",
+                                rule="Conformance to it was not checked.", repair="Validate where that profile is known.",
+                                severity="warning")
+        for name in EXTENSIONS:
+            for index, extension in enumerate(node.get(name, ())):
+                if isinstance(extension, dict):
+                    yield from self._extension(extension, f"{where}.{name}[{index}]", path)
+        for name, value in node.items():
+            if name != "resourceType" and isinstance(value, (dict, list)):
+                yield from self._walk(value, f"{where}.{name}", f"{path}.{name.removeprefix('_')}", depth + 1)
+
+    def _extension(self, extension: Resource, where: str, path: str) -> Iterator[Fault]:
+        url = extension.get("url")
+        if not isinstance(url, str):
+            return
+        profile = self._profiles.get(url)
+        if profile is None:
+            if self._profiles.is_ours(url):
+                yield Fault("structure", "There is no extension of this address.", where=f"{where}.url",
+                            rule="An extension below our base is one that we define.", repair="Correct the url.")
+            return
+        if profile.type != "Extension":
+            yield Fault("structure", "The address is that of a profile, not of an extension.", where=f"{where}.url",
+                        rule=f"{profile.title} constrains {profile.type}.", repair="Correct the url.", spec=profile.url)
+            return
+        if profile.contexts and path not in profile.contexts:
+            yield Fault("structure", f"The extension {profile.title} may not stand here.", where=where,
+                        rule=f"It stands on {' or '.join(profile.contexts)}.", repair="Move it there.", spec=profile.url)
+        yield from _Pass(profile, self._profiles, self._member, self._holds).element(profile.root, Occurrence(extension, where))
+
+
+class _Pass:
+    """One profile against one resource or extension."""
+
+    def __init__(self, profile: Profile, profiles: Profiles, member: Member, holds: Holds) -> None:
+        self._profile = profile
+        self._profiles = profiles
+        self._member = member
+        self._holds = holds
+
+    # --- one value -----------------------------------------------------------------------------------------------
+
+    def element(self, element: Element, one: Occurrence) -> Iterator[Fault]:
+        """What is wrong with one value of an element."""
+        yield from self._type(element, one)
+        if one.value is None:
+            return
+        if element.fixed is not UNSET and one.value != element.fixed:
+            yield self._fault("value", one.where, "The value is not the one that is fixed.", f"It is {_shown(element.fixed)}.",
+                              "Write that value.")
+        if element.pattern is not UNSET and not contains(one.value, element.pattern):
+            yield self._fault("value", one.where, "The value lacks what is prescribed.", f"It holds {_shown(element.pattern)}.",
+                              "Add it.")
+        yield from self._binding(element, one)
+        for rule in element.constraints:
+            if not self._holds(one.value, element.path, rule.expression):
+                yield Fault("invariant", rule.human, where=one.where, rule=f"{self._profile.title}: {rule.expression}",
+                            repair="Mend what the rule names.", key=rule.key, spec=self._profile.url, severity=rule.severity)
+        if isinstance(one.value, dict):
+            yield from self._children(element, one.value, one.where)
+
+    def _type(self, element: Element, one: Occurrence) -> Iterator[Fault]:
+        allowed_kinds = [name[:1].upper() + name[1:] for name in element.types]
+        if element.name.endswith("[x]") and allowed_kinds and one.kind not in allowed_kinds:
+            yield self._fault("structure", one.where, "The value has a type that the profile leaves out.",
+                              f"{element.name} is of type {', '.join(element.types)}.", "Write it as one of these types.")
+        if element.targets and isinstance(one.value, dict):
+            target = read_reference(one.value["reference"]) if isinstance(one.value.get("reference"), str) else None
+            named = (target.type if target is not None else "") or one.value.get("type", "")
+            allowed = [self._type_of(canonical) for canonical in element.targets]
+            if named and None not in allowed and "Resource" not in allowed and named not in allowed:
+                yield self._fault("value", one.where, f"The reference leads to a {named}.",
+                                  f"The profile allows {', '.join(filter(None, allowed))}.", "Refer to one of these types.")
+
+    def _type_of(self, canonical: str) -> str | None:
+        """The type a target profile is of: named in R4's own address, stated by a profile held here; None if it is neither."""
+        if canonical.startswith(BASE_TYPE):
+            return canonical.removeprefix(BASE_TYPE)
+        profile = self._profiles.get(canonical)
+        return profile.type if profile is not None else None
+
+    def _binding(self, element: Element, one: Occurrence) -> Iterator[Fault]:
+        if element.binding is None or element.binding[0] not in ("required", "extensible"):
+            return
+        if not isinstance(one.value, (str, dict)):  # of a choice of types, the binding is about those that hold codes
+            return
+        strength, value_set = element.binding
+        pairs = list(_coded(one.value))
+        if isinstance(one.value, str):
+            pairs = [("", one.value)]
+        verdicts = [self._member(value_set, system, code) for system, code in pairs]
+        if any(verdict is not False for verdict in verdicts):
+            return
+        severity: Literal["error", "warning"] = "error" if strength == "required" else "warning"
+        if not pairs and strength == "extensible":  # text alone says that no code of the list fits
+            return
+        yield self._fault(
+            "code-invalid", one.where, "No code of the value set is given.", f"The binding to {value_set} is {strength}.",
+            "Add a code of that value set.", severity=severity,
+        )
+
+    # --- what is below -------------------------------------------------------------------------------------------
+
+    def _children(self, element: Element, node: Resource, where: str) -> Iterator[Fault]:
+        for child in element.children.values():
+            found = list(occurrences(node, child.name, where))
+            yield from self._count(child, len(found), where, child.name.removesuffix("[x]"))
+            for one in found:
+                yield from self.element(child, one)
+            if child.slices:
+                yield from self._sliced(child, found, where)
+
+    def _sliced(self, element: Element, found: list[Occurrence], where: str) -> Iterator[Fault]:
+        counts = dict.fromkeys(element.slices, 0)
+        for one in found:
+            fitting = next((name for name, part in element.slices.items() if self._fits(element, part, one)), None)
+            if fitting is not None:
+                counts[fitting] += 1
+                yield from self.element(element.slices[fitting], one)
+            elif element.closed:
+                yield self._fault("structure", one.where, "The value belongs to no slice of the profile.",
+                                  f"The slices are {', '.join(element.slices)}.", "Correct it or leave it out.")
+        for name, part in element.slices.items():
+            yield from self._count(part, counts[name], where, f"{element.name.removesuffix('[x]')}:{name}")
+
+    def _count(self, element: Element, count: int, where: str, name: str) -> Iterator[Fault]:
+        place = f"{where}.{name.partition(':')[0]}"
+        if count < element.low:
+            least = "once" if element.low == 1 else f"{element.low} times"
+            yield self._fault("required", place, f"{name} is missing." if not count else f"There are only {count} of {name}.",
+                              f"It is there at least {least}.", f"Add {name}.")
+        if element.high is not None and count > element.high:
+            most = {0: "not at all", 1: "once"}.get(element.high, f"{element.high} times")
+            yield self._fault("structure", place, f"{name} is there {count} times.", f"It is allowed {most}.",
+                              "Leave the rest out.")
+
+    def _fits(self, element: Element, part: Element, one: Occurrence) -> bool:
+        return all(self._discriminates(part, one, kind, path) for kind, path in element.discriminators)
+
+    def _discriminates(self, part: Element, one: Occurrence, kind: str, path: str) -> bool:
+        if kind == "type" and path == "$this":
+            if isinstance(one.value, dict) and isinstance(one.value.get("resourceType"), str):
+                return one.value["resourceType"] in part.types
+            return one.kind in [name[:1].upper() + name[1:] for name in part.types]
+        values = list(_values_at(one.value, path))
+        wanted = part.at(path)
+        if kind == "exists":
+            return bool(values) == (wanted is not None and wanted.low > 0)
+        if path == "url" and part.profiles:
+            return any(value in part.profiles for value in values)
+        if wanted is None:
+            return False
+        return any(self._is(wanted, value) for value in values)
+
+    def _is(self, wanted: Element, value: Any) -> bool:
+        """Whether a value is the one that tells a slice apart: fixed, a pattern, by parts below, or by its value set."""
+        if wanted.fixed is not UNSET:
+            return bool(value == wanted.fixed)
+        if wanted.pattern is not UNSET:
+            return contains(value, wanted.pattern)
+        told = [child for child in wanted.children.values()
+                if child.fixed is not UNSET or child.pattern is not UNSET or child.children]
+        if told:
+            return all(
+                any(self._is(child, one.value) for one in occurrences(value, child.name, ""))
+                for child in told if isinstance(value, dict)
+            )
+        if wanted.binding is not None:
+            pairs = [("", value)] if isinstance(value, str) else list(_coded(value))
+            return any(self._member(wanted.binding[1], system, code) for system, code in pairs)
+        return False
+
+    def _fault(
+        self, kind: Any, where: str, message: str, rule: str, repair: str, *, severity: Literal["error", "warning"] = "error"
+    ) -> Fault:
+        return Fault(kind, message, where=where, rule=f"{self._profile.title}: {rule}", repair=repair, spec=self._profile.url,
+                     severity=severity)
+
+
+def contains(value: Any, pattern: Any) -> bool:
+    """Whether a value holds everything of a pattern: each member of an object, each item of an array somewhere."""
+    if isinstance(pattern, dict):
+        return isinstance(value, dict) and all(name in value and contains(value[name], part) for name, part in pattern.items())
+    if isinstance(pattern, list):
+        return isinstance(value, list) and all(any(contains(item, part) for item in value) for part in pattern)
+    return bool(value == pattern)
+
+
+def occurrences(node: Any, name: str, where: str) -> Iterator[Occurrence]:
+    """Every value of an element of an object; for ``value[x]`` of whatever type. A primitive may be there by extensions alone."""
+    if not isinstance(node, dict):
+        return
+    if not name.endswith("[x]"):
+        yield from _all(node, name, where, "")
+        return
+    stem = name[:-3]
+    for key in dict.fromkeys(key.removeprefix("_") for key in node):
+        if key.startswith(stem) and key[len(stem) : len(stem) + 1].isupper():
+            yield from _all(node, key, where, key[len(stem):])
+
+
+def _all(node: Resource, key: str, where: str, kind: str) -> Iterator[Occurrence]:
+    value, beside = node.get(key), node.get(f"_{key}")
+    if isinstance(value, list) or isinstance(beside, list):
+        values = value if isinstance(value, list) else []
+        besides = beside if isinstance(beside, list) else []
+        for index in range(max(len(values), len(besides))):
+            yield Occurrence(values[index] if index < len(values) else None, f"{where}.{key}[{index}]", kind)
+    elif value is not None or beside is not None:
+        yield Occurrence(value, f"{where}.{key}", kind)
+
+
+def _values_at(value: Any, path: str) -> Iterator[Any]:
+    if path == "$this":
+        yield value
+        return
+    name, _, rest = path.partition(".")
+    names = [name] if isinstance(value, dict) and name in value else [f"{name}[x]"]
+    for one in occurrences(value, names[0], ""):
+        yield from _values_at(one.value, rest or "$this")
+
+
+def _coded(value: Any) -> Iterator[tuple[str, str]]:
+    """(system, code) of a Coding, of each coding of a CodeableConcept, or of a Quantity's unit."""
+    if not isinstance(value, dict):
+        return
+    for coding in value["coding"] if isinstance(value.get("coding"), list) else [value]:
+        if isinstance(coding, dict) and isinstance(coding.get("code"), str):
+            yield str(coding.get("system", "")), coding["code"]
+
+
+def _claims(resource: Resource) -> Iterator[tuple[str, str]]:
+    """The profiles a resource says it conforms to, with their place below it."""
+    meta = resource.get("meta")
+    listed = meta.get("profile") if isinstance(meta, dict) else None
+    for index, canonical in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(canonical, str):
+            yield canonical, f"meta.profile[{index}]"
+
+
+def _shown(value: Any) -> str:
+    """A value of a profile, never of the input, in few words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    if isinstance(value, list):
+        return " and ".join(_shown(part) for part in value)
+    return str(value)

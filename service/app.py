@@ -29,7 +29,7 @@ from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
 from service.fhir.search import SearchContext
 from service.fhir.search_index import resource_indexer
 from service.fhir.terminology import load_terminology
-from service.fhir.validation import Validator
+from service.fhir.validation import VALIDATE, Validator
 from service.hook_parts import build_authentication, build_hooks, build_outbound, hook_records
 from service.hooks.run import HookParts
 from service.interactions.assessing import NOTHING_SENT, Gathered, gather
@@ -216,7 +216,7 @@ def create_app(
     sources = Sources(
         version=__version__,
         definition_of=partial(service.definitions.find, "OperationDefinition"),
-        inputs_of=service.terminology.inputs_of,
+        inputs_of=lambda kind, name: VALIDATE if name == "validate" else service.terminology.inputs_of(kind, name),
         examples={"QuestionnaireResponse": filled_form(service.parts.questionnaire, EXAMPLE_ANSWERS)},
     )
     install_docs(app, sources, public_url=settings.public_url)

@@ -95,9 +95,9 @@ CONCEPT_MAP_OPERATIONS = (
 VALIDATE = Operation(
     "validate",
     f"{_STANDARD}/Resource-validate",
-    "Whether a resource is valid R4 and conforms to the profiles it claims or the call names. Stores nothing.",
+    "Whether a resource is valid R4 and conforms to the profiles it claims or the call names. Stores nothing. On an instance "
+    "without a resource: whether what is there is.",
     _BOTH,
-    _READING,
 )
 
 SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS,)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Fault, MalformedInput, NotFound
-from service.fhir import r4
+from service.fhir import r4, wording
 from service.fhir.elements import resource_types
 from service.fhir.parameters import RESOURCE, Input, Inputs, read_inputs
 from service.fhir.profile_check import ProfileCheck
@@ -36,7 +36,7 @@ class Asked:
 def read_request(body: Resource | None, query: list[tuple[str, str]], *, type_name: str, instance: bool) -> Asked:
     """The request of a call: a resource as it is, or Parameters that hold it. MalformedInput with every fault of the call itself.
 
-    What is wrong with the resource is no fault of the call.
+    To send another type than that of the address is one; whatever else is wrong with the resource is not.
     """
     wrapped = body is not None and body.get("resourceType") == "Parameters" and _is_wrapper(body, type_name)
     resource = None if wrapped else body
@@ -47,7 +47,7 @@ def read_request(body: Resource | None, query: list[tuple[str, str]], *, type_na
             raise MalformedInput(verdict.faults)
     inputs = read_inputs(VALIDATE, query=query, body=call, faults=())
     resource = held if held is not None else resource
-    faults = list(_faults_of(inputs, resource, instance=instance))
+    faults = list(_faults_of(inputs, resource, type_name, instance=instance))
     if faults:
         raise MalformedInput(faults)
     return Asked(resource, inputs.one("mode", ""), inputs.many("profile"))
@@ -75,8 +75,13 @@ def _without_resource(parameters: Resource) -> tuple[Resource, Resource | None]:
     return ({**parameters, "parameter": kept} if isinstance(entries, list) else parameters), held
 
 
-def _faults_of(inputs: Inputs, resource: Resource | None, *, instance: bool) -> list[Fault]:
+def _faults_of(inputs: Inputs, resource: Resource | None, type_name: str, *, instance: bool) -> list[Fault]:
     faults = []
+    kind = resource.get("resourceType") if resource is not None else type_name
+    if not isinstance(kind, str) or kind not in resource_types():
+        faults.append(wording.unknown_type(kind, None))
+    elif kind != type_name:
+        faults.append(wording.wrong_type(kind, type_name))
     mode = inputs.one("mode", "")
     if mode and mode not in _MODES:
         faults.append(Fault("code-invalid", "mode is none of the modes of validation.", where=inputs.where("mode"),
@@ -99,23 +104,19 @@ class Validator:
         self._check = check
 
     def verdict(self, resource: Resource, *, type_name: str, profiles: tuple[str, ...] = ()) -> tuple[Fault, ...]:
-        """Every fault, warning and remark about a resource; it is valid if none is an error.
+        """Every fault, warning and remark about a resource of that type; it is valid if none is an error.
 
-        `type_name` is the type it should have. NotFound if a profile that is asked for is not held.
+        NotFound if a profile that is asked for is not held.
         """
         named = self._named(profiles)
-        kind = resource.get("resourceType")
-        if isinstance(kind, str) and kind in resource_types() and kind != type_name:
-            return (Fault("structure", f"This is a {kind}.", where=kind, rule=f"The address is that of {type_name}.",
-                          repair=f"Send a {type_name}, or validate at {kind}/$validate."),)
         base = r4.check(resource)
         found = [*base.faults, *base.warnings]
         for canonical in profiles:
             url = canonical.partition("|")[0]
             if url.startswith(BASE_TYPE) and url.removeprefix(BASE_TYPE) not in (type_name, "Resource", "DomainResource"):
-                found.append(Fault("structure", "The profile asked for is that of another type.", where=str(kind),
+                found.append(Fault("structure", "The profile asked for is that of another type.", where=type_name,
                                    rule=f"{url} describes {url.removeprefix(BASE_TYPE)}.", repair="Name another profile."))
-        if isinstance(kind, str) and kind in resource_types() and not _shapeless(base):
+        if not _shapeless(base):
             found += self._check.faults(resource, named)
         if not any(fault.severity == "error" for fault in found):
             against = ", ".join(["R4 4.0.1", *named])

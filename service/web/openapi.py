@@ -199,7 +199,7 @@ def _operation(
     # An instance is named by the address; only Parameters go with it.
     bare = sorted({one.kind for one in taken if one.kind in _BARE and level != "instance" and place in ("system", one.kind)})
     described["requestBody"] = body_of(
-        ["Parameters", *bare],
+        ["Parameters", *bare, *([place] if operation.name == "validate" and place not in bare else [])],
         sources.examples,
         names=[one.name for one in taken],
         required=level != "instance",
@@ -234,7 +234,7 @@ def _taken(
 
 
 # What operations of the standard answer where that is not Parameters.
-_RESULTS: Mapping[str, str] = {"expand": "ValueSet"}
+_RESULTS: Mapping[str, str] = {"expand": "ValueSet", "validate": "OperationOutcome"}
 # Types that an operation takes without Parameters around them.
 _BARE = ("QuestionnaireResponse", "Observation", "Bundle")
 

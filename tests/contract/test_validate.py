@@ -108,8 +108,11 @@ def test_R54_nothing_is_stored_or_answered_but_the_outcome(client: FlaskClient) 
     assert client.get("/fhir/Patient/validated").status_code == 404
 
 
-def test_R54_a_resource_of_another_type_is_invalid_here(client: FlaskClient, finding: Resource) -> None:
-    assert errors(validate(client, "Patient", finding)) == [("structure", "Observation")]
+def test_R54_a_resource_of_another_type_is_refused(client: FlaskClient, finding: Resource) -> None:
+    assert errors(validate(client, "Patient", finding, 400)) == [("structure", "Observation")]
+    wrapped = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": finding}]}
+    assert errors(validate(client, "Patient", wrapped, 400)) == [("structure", "Observation")]
+    assert errors(validate(client, "Patient", {}, 400)) == [("structure", "")]
 
 
 def test_R54_broken_json_is_400(client: FlaskClient) -> None:
@@ -181,13 +184,11 @@ def test_R54_the_profile_of_another_type_is_an_error(client: FlaskClient, findin
 
 def test_R54_everything_published_is_valid_where_it_stands(client: FlaskClient, service: Service) -> None:
     for one in service.definitions:
-        response = client.get(f"/fhir/{one.type_name}/{one.id}/$validate")
-        assert response.status_code == 200, one.id
-        assert errors(response.get_json(force=True)["issue"]) == [], one.id
+        assert errors(validate(client, f"{one.type_name}/{one.id}", None)) == [], one.id
 
 
 def test_R54_an_instance_that_does_not_exist_is_404(client: FlaskClient) -> None:
-    assert client.get("/fhir/Device/none/$validate").status_code == 404
+    assert errors(validate(client, "Device/none", None, 404))[0][0] == "not-found"
 
 
 BREAKS: list[tuple[str, Path, Any, tuple[str, str]]] = [
@@ -286,8 +287,6 @@ def put(client: FlaskClient, resource: Resource) -> None:
 
 def test_R54_a_stored_resource_is_validated_where_it_stands(storing: FlaskClient, finding: Resource) -> None:
     put(storing, {**changed(finding, ("subject",), None), "id": "bare"})
-    response = storing.get("/fhir/Observation/bare/$validate")
-    assert errors(response.get_json(force=True)["issue"]) == [("required", "Observation.subject")]
     assert errors(validate(storing, "Observation/bare", None)) == [("required", "Observation.subject")]
 
 

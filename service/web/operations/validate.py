@@ -16,7 +16,7 @@ def validate_view(validation: Validation, type_name: str | None) -> Callable[...
     def view(resource_id: str | None = None) -> Response:
         assert type_name is not None, "$validate is offered on types"
         query = list(request.args.items(multi=True))
-        raw = request.get_data(cache=False) if request.method == "POST" else b""
+        raw = request.get_data(cache=False)
         return resource_response(validation.run(raw, query, type_name=type_name, resource_id=resource_id))
 
     return view

@@ -258,7 +258,7 @@ class _Run:
     def _found(self, type_name: str, criteria: str, path: str) -> tuple[str, Fault | None]:
         processor = self._processor
         try:
-            processor.offer.check(type_name, "search-type", path)
+            processor.offer.check(type_name, "create", path)  # only what is stored can be searched for
             there = the_only_match(processor.interactions.matches, self._transaction, type_name, criteria, where=path)
         except ServiceError as error:
             return "", replace(error.faults[0], where=path)

@@ -159,7 +159,8 @@ def run_writers(base: Callable[[], str], kill: Callable[[random.Random], None]) 
         while notes.writes < mark and time.monotonic() < deadline:
             time.sleep(0.002)
         kill(chance)
-    assert notes.done.wait(max(1.0, deadline - time.monotonic())), f"only {notes.writes} of {WRITES} writes; {notes.surprises[:3]}"
+    enough = notes.done.wait(max(1.0, deadline - time.monotonic()))
+    assert enough, f"only {notes.writes} of {WRITES} writes; {notes.surprises[:3]}"
     for writer in writers:
         writer.join(20)
     return notes

@@ -49,6 +49,7 @@ from service.settings import CANONICAL_BASE, Settings, read_settings
 from service.web.address import fhir_address
 from service.web.bundles import bundle_view
 from service.web.cds_hooks import hook_address, install_hook_routes
+from service.web.definition_pages import definition_pages
 from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
 from service.web.feedback import Remembering, install_feedback_routes
@@ -246,6 +247,7 @@ def create_app(
             reports_open=settings.reports_open,
             now=utc_now,
         )
+    app.register_blueprint(definition_pages(service.definitions, partial(_compiled, "examples", settings.base_url)))
     app.register_blueprint(package_blueprint(partial(fhir_package, service), file_name=f"{NAME}-{__version__}.tgz"))
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
     return app

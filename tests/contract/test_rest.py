@@ -144,6 +144,7 @@ def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client
     """And the other way round: for each listed interaction there is a route with its method."""
     rest = client.get("/fhir/metadata").get_json(force=True)["rest"][0]
     pages = ("/fhir/metadata", "/healthz", "/readyz", "/package.tgz", "/openapi.json", "/docs/", "/docs/<path:path>")
+    pages += ("/profiles/", "/profiles/<type_name>/<fhir_id:resource_id>", "/profiles/examples/<type_name>/<fhir_id:resource_id>")
     listed = {(page, "GET") for page in pages}
     listed |= {("/cds-services", "GET"), ("/cds-services/<service_id>", "POST")}
     listed |= {("/cds-services/<service_id>/feedback", "POST"), ("/reports/feedback", "GET")}

@@ -4,7 +4,7 @@ Title: "Red flag"
 Description: "An alarm sign that the answers raise, before and apart from any probability: which rule, what raised it, how soon to act and what to do."
 Context: RiskAssessment
 * insert Published
-* ^purpose = "HL7's flag-detail and detectedissue elements belong to resources of their own. An alarm has to stand in the assessment itself, so that no reader can have one without the other."
+* ^purpose = "Flag and DetectedIssue of R4 are resources of their own, and a RiskAssessment has no element for an alarm. An alarm has to stand in the assessment itself, so that no reader can have one without the other."
 * extension contains
     rule 1..1 and
     urgency 1..1 and

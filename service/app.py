@@ -6,7 +6,7 @@ import gc
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -21,6 +21,7 @@ from service.clients.outbound import Outbound
 from service.code_parts import build_terminology, build_validation, build_validator
 from service.engine.assess import build_engine
 from service.fhir import r4
+from service.fhir.codes.licence import without_snomed
 from service.fhir.codes.operations import TerminologyOperations
 from service.fhir.codes.published import published_terminology
 from service.fhir.conformance import Definitions, Published, compiled
@@ -139,7 +140,7 @@ def build_service(
         load_card(), base_url=settings.base_url, version=__version__, knowledge_version=knowledge.version
     )
     definitions = Definitions(
-        [questionnaire, *published_terminology(terminology), *_compiled("resources", settings.base_url), *card]
+        [questionnaire, *published_terminology(terminology), *_compiled("resources", settings), *card]
     )
 
     def extracted(raw: bytes, resource_id: str | None) -> Resource:
@@ -305,7 +306,7 @@ def fhir_package(service: Service) -> bytes:
     base_url = service.settings.base_url
     return build_package(
         (published.load() for published in service.definitions if published.type_name in CONFORMANCE_TYPES),
-        (published.load() for published in _compiled("examples", base_url)),
+        (published.load() for published in _compiled("examples", service.settings)),
         base_url=base_url,
         version=__version__,
     )
@@ -326,8 +327,14 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def _compiled(folder: str, base_url: str) -> Iterator[Published]:
-    return compiled(profiles_directory() / folder, canonical_base=CANONICAL_BASE, base_url=base_url)
+def _compiled(folder: str, settings: Settings) -> Iterator[Published]:
+    """What lies compiled in a folder of the profiles, as this deployment may give it out."""
+    for one in compiled(profiles_directory() / folder, canonical_base=CANONICAL_BASE, base_url=settings.base_url):
+        yield one if settings.snomed else replace(one, load=partial(_unlicensed, one.load))
+
+
+def _unlicensed(load: Callable[[], Resource]) -> Resource:
+    return without_snomed(load())
 
 
 def _filled(items: list[Resource]) -> Iterator[Resource]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from flask import Blueprint, Flask, Response, current_app, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from service.fhir.r4 import serialise
 from service.web.openapi import FHIR_PATH, Route, Sources, openapi_document
 
 DOCUMENT_PATH = "/openapi.json"
@@ -27,7 +27,7 @@ def install_docs(app: Flask, sources: Sources, *, public_url: str | None) -> Non
         address = public_url.removesuffix(FHIR_PATH) if public_url else request.host_url.rstrip("/")
         document = openapi_document(routes_of(current_app), sources, address=address)
         # Not jsonify: it sorts the members, and the order is the order in which a reader meets them.
-        return Response(json.dumps(document), content_type="application/json")
+        return Response(serialise(document), content_type="application/json")
 
     app.register_blueprint(blueprint)
     page = get_swaggerui_blueprint(

@@ -189,6 +189,8 @@ def _product(product: Resource) -> Resource:
 def _no_map(held: Held, coded: Coded, inputs: Inputs) -> Fault:
     if coded.system not in held.systems:
         return held.not_held(coded.system, coded.where)
+    if "targetsystem" in inputs and inputs.one("targetsystem") not in held.systems:
+        return held.not_held(inputs.one("targetsystem"), inputs.where("targetsystem"))
     return Fault("not-found", f"No map here leads from {shown(coded.system)} to what was asked for.", where=coded.where,
                  rule="Only the maps published here are used.",
                  repair="GET ConceptMap lists them; reverse=true reads them backwards.")

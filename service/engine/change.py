@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from service.engine.differential import Posterior
 from service.engine.explain import Contrast, attribute
 from service.engine.hypotheses import Array
-from service.engine.model import PATTERNS, Case, Change, ChangeReason
+from service.engine.model import PATTERNS, AnswerValue, Case, Change, ChangeReason
 
 LEAST_REASON = 1e-9
 
@@ -29,11 +29,19 @@ def change_between(
     attributions = [(posterior, attribute(posterior, target)) for _, posterior in (earlier, now)]
     per_finding: dict[str, float] = {}
     for sign, (posterior, attribution) in zip((-1.0, 1.0), attributions, strict=True):
-        for row, observation in enumerate(posterior.evidence.observations):
-            finding_id = observation.answer.finding_id
+        for row, term in enumerate(posterior.evidence.terms):
+            finding_id = term.answer.finding_id
             per_finding[finding_id] = per_finding.get(finding_id, 0.0) + sign * float(attribution.contributions[row, 0])
+    # Counts are worked out from other answers, so their values stand in the evidence and not in the case.
+    counted = [
+        {term.answer.finding_id: term.answer.value for term in posterior.evidence.terms} for posterior, _ in attributions
+    ]
+
+    def value(at: int, finding_id: str) -> AnswerValue | None:
+        return counted[at].get(finding_id, (earlier, now)[at][0].value(finding_id))
+
     reasons = [
-        ChangeReason(finding_id, earlier[0].value(finding_id), now[0].value(finding_id), amount)
+        ChangeReason(finding_id, value(0, finding_id), value(1, finding_id), amount)
         for finding_id, amount in per_finding.items()
         if abs(amount) > LEAST_REASON
     ]

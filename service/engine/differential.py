@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from service.engine.ages import ADULT_AGE_YEARS, band_of
+from service.engine.clusters import Reading
 from service.engine.evidence import Evidence, observe
 from service.engine.hypotheses import Array, normalised_log
 from service.engine.model import PATTERNS, Case
@@ -17,7 +19,7 @@ from service.engine.network import AGE_FINDING, SEX_FINDING, Network
 class Posterior:
     """Log prior (age and sex applied) and log posterior per hypothesis, and the log-likelihood of each observation.
 
-    `log_likelihood` is observations x hypotheses, in the order of `evidence.observations`.
+    `log_likelihood` is terms x hypotheses, in the order of `evidence.terms`: the observations, then the readings of clusters.
     """
 
     evidence: Evidence
@@ -32,7 +34,7 @@ class Posterior:
 
 
 def posterior(case: Case, network: Network) -> Posterior:
-    """Bayes' theorem over the 2,626 hypotheses. Unknown findings take no part."""
+    """Bayes' theorem over all hypotheses. Unknown findings take no part."""
     evidence = observe(case, network)
     log_prior = normalised_log(network.hypotheses.log_prior + prior_terms(case, network))
     rows = [observation.row for observation in evidence.observations]
@@ -41,8 +43,19 @@ def posterior(case: Case, network: Network) -> Posterior:
     shared = np.flatnonzero(~leaders)
     if len(shared):
         log_likelihood[shared] = network.log_shared[[rows[index] for index in shared]]
+    if evidence.readings:
+        log_likelihood = np.vstack([log_likelihood, cluster_terms(evidence.readings, network)])
     total = log_prior + log_likelihood.sum(axis=0) if rows else log_prior
     return Posterior(evidence, log_prior, log_likelihood, normalised_log(total))
+
+
+def cluster_terms(readings: Sequence[Reading], network: Network) -> Array:
+    """Log factor of every reading per hypothesis (readings x hypotheses); 0 for hypotheses without the target."""
+    terms = np.zeros((len(readings), network.hypotheses.count))
+    for index, reading in enumerate(readings):
+        compiled = network.clusters[reading.place]
+        terms[index, compiled.with_target] = compiled.log_factor(reading.state)
+    return terms
 
 
 def prior_answers(case: Case, network: Network) -> tuple[tuple[str, str], ...]:

@@ -1,7 +1,8 @@
 """From the answers of a case to the observations that count, and how much each counts.
 
-The one owner of dependence: findings of one dependency group measure the same thing, so only the one that can tell the
-single conditions apart best counts in full; the others count as shared. A cluster takes the place of its parts.
+Findings of one dependency group measure the same thing, so only the one that can tell the single conditions apart best counts
+in full (`dependence.py`); the others count as shared. A count of tests takes the place of its parts; a published cluster adds
+to its items what they say together (`clusters.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from service.engine.clusters import Reading, read_clusters
+from service.engine.dependence import leading
 from service.engine.model import Answer, Case, Finding, Observable, Qualifier
 from service.engine.network import AGE_FINDING, SEX_FINDING, Network
 from service.engine.rules import Facts, evaluate, findings_of
@@ -28,14 +31,27 @@ class Observation:
     row: int
     leader: bool
 
+    @property
+    def observable_id(self) -> str:
+        return self.observable.id
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The observations of a case in table order, and the answered findings the model has no number for."""
+    """The observations of a case in table order, and the answered findings the model has no number for.
+
+    `readings` are the published clusters on which the answers bear; they count beside their items, which stay.
+    """
 
     observations: tuple[Observation, ...]
     without_effect: tuple[str, ...]
-    derived_clusters: tuple[str, ...]  # clusters that took the place of their parts
+    derived_clusters: tuple[str, ...]  # counts that took the place of their parts
+    readings: tuple[Reading, ...] = ()
+
+    @property
+    def terms(self) -> tuple[Observation | Reading, ...]:
+        """All that moves the posterior."""
+        return (*self.observations, *self.readings)
 
 
 def observe(case: Case, network: Network) -> Evidence:
@@ -59,7 +75,7 @@ def observe(case: Case, network: Network) -> Evidence:
         found.extend(known)
         if not known:
             silent.append(finding_id)
-    leaders = leading([observable for _, observable, _ in found], network)
+    leaders = leading([observable for _, observable, _ in found], network.dependency_groups, network.separation)
     return Evidence(
         tuple(
             Observation(answer, observable, level, network.start[observable.id] + level, observable.id in leaders)
@@ -67,6 +83,9 @@ def observe(case: Case, network: Network) -> Evidence:
         ),
         (*silent, *(one.finding_id for one in case.answers if one.finding_id in unqualified)),
         clusters,
+        read_clusters(
+            network.clusters, {observable.id: (level, observable.id in leaders) for _, observable, level in found}
+        ),
     )
 
 
@@ -80,17 +99,6 @@ def saying_nothing(case: Case, qualifiers: Sequence[Qualifier]) -> set[str]:
         and evaluate(qualifier.needs, facts).state is not True
         and any(finding_id in facts.answers for finding_id in findings_of(qualifier.needs))
     }
-
-
-def leading(observables: Sequence[Observable], network: Network) -> set[str]:
-    """Of each dependency group, the id of the observable that separates single conditions best (ties: table order)."""
-    best: dict[str, Observable] = {}
-    for observable in observables:
-        group = network.findings[observable.finding_id].dependency_group
-        holder = best.get(group)
-        if holder is None or network.separation[observable.id] > network.separation[holder.id]:
-            best[group] = observable
-    return {observable.id for observable in best.values()}
 
 
 def level_of(observable: Observable, answer: Answer, finding: Finding) -> int | None:

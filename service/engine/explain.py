@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from service.engine.clusters import Reading
 from service.engine.differential import Posterior
 from service.engine.evidence import Observation
 from service.engine.hypotheses import Array
@@ -101,7 +102,7 @@ def explain(
     Contrasts named in `leading` carry every contribution; the others only the `STRONGEST` for and against.
     """
     attribution = attribute(posterior, contrasts)
-    observations = posterior.evidence.observations
+    terms = posterior.evidence.terms
     explained = {}
     for column, contrast in enumerate(contrasts):
         amounts = attribution.contributions[:, column]
@@ -116,9 +117,9 @@ def explain(
             posterior_log_odds=float(attribution.posterior[column]),
             contributions=tuple(
                 _contribution(
-                    observations[row],
+                    terms[row],
                     listed[row],
-                    network.rows_behind(observations[row].observable.id, contrast.members),
+                    network.rows_behind(terms[row].observable_id, contrast.members),
                 )
                 for row in chosen
             ),
@@ -128,7 +129,7 @@ def explain(
     return explained
 
 
-def _contribution(observation: Observation, log_odds: float, rows: tuple[str, ...]) -> Contribution:
-    answer = observation.answer
-    counted: Literal["full", "shared"] = "full" if observation.leader else "shared"
-    return Contribution(answer.finding_id, observation.observable.id, answer.value, log_odds, rows, counted)
+def _contribution(term: Observation | Reading, log_odds: float, rows: tuple[str, ...]) -> Contribution:
+    answer = term.answer
+    counted: Literal["full", "shared"] = "full" if term.leader else "shared"
+    return Contribution(answer.finding_id, term.observable_id, answer.value, log_odds, rows, counted)

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.clusters import ClusterSetting, CompiledCluster, compile_clusters
 from service.engine.hypotheses import Array, Hypotheses, enumerate_hypotheses
 from service.engine.model import Condition, Finding, KnowledgeBase, Observable
 from service.engine.rates import RateTable, backgrounds, compile_rates
@@ -43,10 +44,16 @@ class Network:
     log_shared: Array
     separation: Mapping[str, float]    # observable -> bits about a condition drawn uniformly
     prior_ratios: Mapping[tuple[str, str], Array]  # (finding, level) -> ratio per condition
+    clusters: tuple[CompiledCluster, ...] = ()
 
     @cached_property
     def findings(self) -> dict[str, Finding]:
         return {finding.id: finding for finding in self.knowledge.findings}
+
+    @cached_property
+    def dependency_groups(self) -> dict[str, str]:
+        """Finding id -> its dependency group."""
+        return {finding.id: finding.dependency_group for finding in self.knowledge.findings}
 
     @cached_property
     def by_finding(self) -> dict[str, tuple[Observable, ...]]:
@@ -55,6 +62,16 @@ class Network:
         for observable in self.observables:
             found.setdefault(observable.finding_id, []).append(observable)
         return {key: tuple(value) for key, value in found.items()}
+
+    @cached_property
+    def observable_finding(self) -> dict[str, str]:
+        """Observable id -> its finding id."""
+        return {observable.id: observable.finding_id for observable in self.observables}
+
+    @cached_property
+    def shown_by(self) -> list[tuple[str, int]]:
+        """For every level row, its observable and which level of it."""
+        return [(observable.id, level) for observable in self.observables for level in range(len(observable.levels))]
 
     @cached_property
     def full(self) -> Single:
@@ -84,8 +101,11 @@ class Network:
         """Ids of the table rows that set the rate of an observable for any of these conditions, in order of the ids."""
         key = (observable_id, members)
         if key not in self._rows_behind:
-            compiled = self.rate_table.compiled[observable_id]
+            compiled = self.rate_table.compiled.get(observable_id, {})
             rows = {use.row.row_id for member in members if member in compiled for use in compiled[member].rows}
+            for one in self.clusters:
+                if one.cluster.id == observable_id and one.cluster.target_id in members:
+                    rows |= {row.row_id for row in one.cluster.rows}
             self._rows_behind[key] = tuple(sorted(rows))
         return self._rows_behind[key]
 
@@ -106,6 +126,10 @@ def compile_network(knowledge: KnowledgeBase) -> Network:
         start[observable.id] = sum(map(len, blocks))
         blocks.append(np.array([table.rates(observable, column) for column in columns]).T)
     log_full, log_shared = _combine(observables, blocks, members, knowledge.constant("dependence_shrink"))
+    separation = {
+        observable.id: separation_bits(block[:, : len(ids)]) for observable, block in zip(observables, blocks, strict=True)
+    }
+    setting = ClusterSetting(knowledge, observables, start, separation, hypotheses.membership, log_full, log_shared)
     return Network(
         knowledge=knowledge,
         hypotheses=hypotheses,
@@ -117,11 +141,9 @@ def compile_network(knowledge: KnowledgeBase) -> Network:
         member_matrix=members,
         log_full=log_full,
         log_shared=log_shared,
-        separation={
-            observable.id: separation_bits(block[:, : len(ids)])
-            for observable, block in zip(observables, blocks, strict=True)
-        },
+        separation=separation,
         prior_ratios=_prior_ratios(knowledge, table, ids, priors),
+        clusters=compile_clusters(setting),
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from service.engine.evidence import Evidence, leading
+from service.engine.dependence import leading
+from service.engine.evidence import Evidence
 from service.engine.hypotheses import Array
 from service.engine.network import Network
 
@@ -43,7 +44,7 @@ class FormInformation:
         self._shared = dict(zip(ids, shared.tolist(), strict=True))
         parts = {part for cluster in network.knowledge.clusters.values() for part in cluster}
         asked = [observable for observable in network.observables if observable.finding_id not in parts]
-        leaders = leading(asked, network)
+        leaders = leading(asked, network.dependency_groups, network.separation)
         self._total = sum(
             self._full[observable.id] if observable.id in leaders else self._shared[observable.id] for observable in asked
         )

@@ -16,6 +16,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.clusters import state_of
 from service.engine.differential import Posterior, posterior
 from service.engine.evidence import level_of, saying_nothing, with_clusters
 from service.engine.hypotheses import Array
@@ -86,6 +87,10 @@ class Prospects:
         self.entangled = np.array([result.finding_id in entangled for result in results], dtype=bool)
         self.entangled_ids = frozenset(entangled)
         self.finding_ids = findings
+        # Answers to these change what an item of a published cluster counts, or are one.
+        near = {self.group_of[item.observable.finding_id] for one in network.clusters for item in one.items}
+        self.near_cluster = np.isin(self.group, list(near))
+        self.near_groups = frozenset(near)
         self.first_row = np.array([result.rows[0] for result in results], dtype=np.int64)
         self.one_row_each = all(len(result.rows) == 1 for result in results)
 
@@ -123,9 +128,9 @@ class Prospects:
         """The same where a nearer finding of its group leads."""
         return self._likelihood(self.network.log_shared)
 
-    def likelihood(self, results: Indexes) -> Array:
-        """P(result | hypothesis) of some results, each leading its group."""
-        return self._likelihood(self.network.log_full, results.tolist())
+    def likelihood(self, results: Indexes, *, leads: bool = True) -> Array:
+        """P(result | hypothesis) of some results, each leading its group or sharing it."""
+        return self._likelihood(self.network.log_full if leads else self.network.log_shared, results.tolist())
 
     def _likelihood(self, lead: Array, results: Sequence[int] | None = None) -> Array:
         chosen = self.results if results is None else [self.results[index] for index in results]
@@ -198,6 +203,9 @@ class Outlook:
         unanswered = np.array([finding_id not in answered for finding_id in prospects.finding_ids], dtype=bool)
         self.open: Indexes = np.flatnonzero(unanswered[prospects.finding])
         self.current: Array = self.weights @ targets
+        # Of every answered observable, the level and its row; and the published clusters as they stand now.
+        self._shown = {one.observable.id: (one.level, one.leader) for one in now.evidence.observations}
+        self._states = [state_of(compiled, self._shown) for compiled in network.clusters]
         self.expected, self.after, self.alone_shared = self._alone(single)
 
     # --- one result ---------------------------------------------------------------------------------------------------
@@ -219,6 +227,10 @@ class Outlook:
             chosen = takes_over & (groups == group)
             demoted = self.weights * self.demotion(group)
             joint[chosen] = prospects.likelihood(self.open[chosen]) @ ((demoted / demoted.sum())[:, None] * self.targets)
+        for place in np.flatnonzero(prospects.near_cluster[self.open]).tolist():
+            tilts = self.tilts((int(self.open[place]),))
+            if tilts is not None:
+                joint[place] = self._tilted(place, tilts, bool(led[place]), bool(takes_over[place]))
         expected = joint[:, : len(PATTERNS)].sum(axis=1)
         after = joint / expected[:, None]
         # One result completes a cluster, or qualifies an answer, only where something of the kind was answered before.
@@ -228,6 +240,52 @@ class Outlook:
             if self.irregular(members):
                 after[place] = self.recomputed(members)
         return expected, after, shared / shared[:, : len(PATTERNS)].sum(axis=1, keepdims=True)
+
+    def _tilted(self, place: int, tilts: tuple[Array, Array], led: bool, takes_over: bool) -> Array:
+        """Row of `joint` for a result after which a published cluster counts otherwise."""
+        result = self.open[place]
+        prospects, weights = self.prospects, self.weights
+        if takes_over:
+            weights = weights * self.demotion(int(prospects.group[result]))
+        likelihood = prospects.likelihood(np.array([result]), leads=takes_over or not led)[0]
+        found: Array = (weights * tilts[0] * likelihood) @ self.targets / (weights @ tilts[1])
+        return found
+
+    def tilts(self, members: Sequence[int]) -> tuple[Array, Array] | None:
+        """Factors on every hypothesis by which published clusters count otherwise once these results are asked for.
+
+        First with these results, then as the mean over all results of the same examinations; None where nothing changes.
+        """
+        prospects, network = self.prospects, self.prospects.network
+        best = {
+            group: min(
+                int(self.leader_rank[group]), *(int(prospects.rank[one]) for one in members if prospects.group[one] == group)
+            )
+            for group in {int(prospects.group[index]) for index in members} & prospects.near_groups
+        }
+        if not best:
+            return None
+        shown = dict(self._shown)
+        for name, (level, leads) in self._shown.items():
+            group = prospects.group_of[network.observable_finding[name]]
+            if leads and best.get(group, NO_LEADER) < prospects.rank_of[name]:
+                shown[name] = (level, False)
+        still_open: dict[str, tuple[int | None, bool]] = dict(shown)
+        for index in members:
+            group = int(prospects.group[index])
+            if group in best:
+                name, level = network.shown_by[int(prospects.first_row[index])]
+                leads = int(prospects.rank[index]) == best[group]
+                shown[name], still_open[name] = (level, leads), (None, leads)
+        found: tuple[Array, Array] | None = None
+        for compiled, now in zip(network.clusters, self._states, strict=True):
+            state = state_of(compiled, shown)
+            if state != now:
+                before = compiled.log_factor(now)
+                found = found or (np.ones(len(self.weights)), np.ones(len(self.weights)))
+                found[0][compiled.with_target] *= np.exp(compiled.log_factor(state) - before)
+                found[1][compiled.with_target] *= np.exp(compiled.log_factor(state_of(compiled, still_open)) - before)
+        return found
 
     def demotion(self, group: int) -> Array:
         """Factor on every hypothesis if the present leader of a group counts as shared from now on."""
@@ -314,6 +372,12 @@ class Outlook:
                 factor[taken] *= factors[place[groups[affected[taken], member]]]
             products[affected] *= factor
             normaliser[affected] = factor @ self.weights
+        demoted = dict(zip(affected.tolist(), factor if len(affected) else (), strict=True))
+        for row in np.flatnonzero(prospects.near_cluster[sets].any(axis=1)).tolist():
+            tilts = self.tilts(sets[row].tolist())
+            if tilts is not None:
+                products[row] *= tilts[0].astype(np.float32)
+                normaliser[row] = self.weights @ (tilts[1] * demoted.get(row, 1.0))
         return products, normaliser
 
     @cached_property

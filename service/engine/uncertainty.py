@@ -8,29 +8,29 @@ slope is that of the log joint probability of a hypothesis and the answers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.cluster_slopes import ClusterSlopes, cluster_slopes
+from service.engine.clusters import CompiledCluster, Item, Reading
 from service.engine.differential import Posterior
 from service.engine.evidence import PRIOR_FINDINGS, Observation
 from service.engine.hypotheses import COMBINATION, EMPTY, HIP_AND_SPINE, SINGLE, Array, class_masses
-from service.engine.model import Condition, Constant, Estimate, KnowledgeBase, Likelihood, Observable
+from service.engine.model import Answer, Observable
 from service.engine.network import Network, Single
-from service.engine.odds import logit
-from service.engine.rates import (
-    LEAST_SENSITIVITY,
-    Figures,
-    RowUse,
-    backgrounds,
+from service.engine.rates import backgrounds
+from service.engine.spreads import (
+    background_spreads,
+    mass_spread,
+    moved_background,
+    moved_figures,
+    prevalence_spread,
+    uncertain_figures,
 )
 
-# Half-width, in standard deviations, of what the tables print: studies give 95 % intervals, judged limits are read as 90 %.
-STUDY_INTERVAL = 1.96
-JUDGED_INTERVAL = 1.6449
 STEP = 1e-4
 LEAST_MASS = 1e-300
 
@@ -96,6 +96,7 @@ class Uncertainty:
     prior_answers: Mapping[tuple[str, str], Array]
     width: float
     _found: dict[str, Slopes] = field(default_factory=dict)
+    _clusters: dict[str, ClusterSlopes] = field(default_factory=dict)
 
     def slopes(self, observable: Observable) -> Slopes:
         """Slopes of one observable. Two threads may find the same ones at once; they are equal."""
@@ -107,6 +108,8 @@ class Uncertainty:
         """Find all slopes now."""
         for observable in self.network.observables:
             self.slopes(observable)
+        for compiled in self.network.clusters:
+            self._slopes_of_cluster(compiled)
 
     def half_widths(self, posterior: Posterior, matrix: Array, prior_answers: Sequence[tuple[str, str]]) -> Array:
         """Half-width of the interval of every target (column of `matrix`, hypotheses x targets), in log-odds.
@@ -126,15 +129,38 @@ class Uncertainty:
         for answer in prior_answers:
             variance += np.square(self.prior_answers[answer] @ by_condition).sum(axis=0)
         single = contrast.astype(np.float32)
-        blocks = [
-            self.slopes(observation.observable).of(observation, self.network)
+        blocks = {
+            observation.observable.id: self.slopes(observation.observable).of(observation, self.network)
             for observation in posterior.evidence.observations
-        ]
+        }
+        for reading in posterior.evidence.readings:
+            self._add_cluster(reading, blocks)
         if blocks:
             # One product of all rows: many products of a few rows each took three times as long.
-            variance += np.square(np.concatenate(blocks) @ single, dtype=np.float64).sum(axis=0)
+            variance += np.square(np.concatenate(list(blocks.values())) @ single, dtype=np.float64).sum(axis=0)
         half: Array = self.width * np.sqrt(variance)
         return half
+
+    def _add_cluster(self, reading: Reading, blocks: dict[str, Single]) -> None:
+        """Add the slopes of a published cluster to those of its items, where these are answered, and beside them."""
+        compiled = self.network.clusters[reading.place]
+        found = self._slopes_of_cluster(compiled).of(reading.state, self.network, self._level_slopes)
+        for owner, slopes in found.items():
+            name = owner or reading.cluster.id
+            if name not in blocks:
+                blocks[name] = np.zeros((len(slopes), self.network.hypotheses.count), dtype=np.float32)
+            blocks[name][:, compiled.with_target] += slopes.astype(np.float32)
+
+    def _slopes_of_cluster(self, compiled: CompiledCluster) -> ClusterSlopes:
+        name = compiled.cluster.id
+        if name not in self._clusters:
+            self._clusters[name] = cluster_slopes(compiled, self.network, self._level_slopes)
+        return self._clusters[name]
+
+    def _level_slopes(self, item: Item, level: int, leads: bool) -> Single:
+        """Slopes of log P(level) of an item's observable."""
+        shown = Observation(Answer(item.observable.finding_id, True), item.observable, level, item.start + level, leads)
+        return self.slopes(item.observable).of(shown, self.network)
 
 
 def measure_uncertainty(network: Network) -> Uncertainty:
@@ -146,81 +172,6 @@ def measure_uncertainty(network: Network) -> Uncertainty:
         prior_answers=_prior_answer_slopes(network),
         width=knowledge.constant("interval_z"),
     )
-
-
-# --- spreads ------------------------------------------------------------------------------------------------------
-
-
-def log_spread(low: float, high: float) -> float:
-    """Standard deviation on the log scale of a figure judged to lie between two limits."""
-    return math.log(high / low) / (2.0 * JUDGED_INTERVAL)
-
-
-def prevalence_spread(condition: Condition) -> float:
-    return log_spread(condition.prevalence_low, condition.prevalence_high)
-
-
-def mass_spread(constant: Constant) -> float:
-    return log_spread(constant.low, constant.high)
-
-
-def background_spreads(observable: Observable) -> tuple[float, ...]:
-    """Spread of each uncertain background figure: log-odds of "present", else the log of each level's rate."""
-    if observable.binary:
-        level = observable.levels[0]
-        return ((logit(level.background_high) - logit(level.background_low)) / (2.0 * JUDGED_INTERVAL),)
-    return tuple(log_spread(level.background_low, level.background_high) for level in observable.levels)
-
-
-def ratio_spread(row: Likelihood, estimate: Estimate, knowledge: KnowledgeBase) -> float:
-    """Spread of a likelihood ratio on the log scale."""
-    if estimate.low and estimate.high and estimate.low < estimate.high:
-        return math.log(estimate.high / estimate.low) / (2.0 * STUDY_INTERVAL)
-    return knowledge.constant(f"log_sd_quality_{row.quality}")
-
-
-def sensitivity_spread(row: Likelihood, estimate: Estimate, knowledge: KnowledgeBase) -> float:
-    """Spread of a frequency on the log-odds scale."""
-    if estimate.low and estimate.high and estimate.low < estimate.high:
-        low, high = (min(max(end, LEAST_SENSITIVITY), 1.0 - LEAST_SENSITIVITY) for end in (estimate.low, estimate.high))
-        return (logit(high) - logit(low)) / (2.0 * STUDY_INTERVAL)
-    return knowledge.constant(f"log_sd_quality_{row.quality}")
-
-
-def moved_background(observable: Observable, index: int, amount: float) -> tuple[float, ...]:
-    """The level rates after the log of one of them moved by `amount`, normalised again."""
-    rates = [level.background for level in observable.levels]
-    rates[index] *= math.exp(amount)
-    total = sum(rates)
-    return tuple(rate / total for rate in rates)
-
-
-def moved_figures(row: Likelihood, figures: Figures, which: str, amount: float) -> Figures:
-    """A row's figures after one of them moved by `amount` on its own scale."""
-    if which == "sensitivity" and figures.sensitivity is not None:
-        sensitivity = min(max(figures.sensitivity, LEAST_SENSITIVITY), 1.0 - LEAST_SENSITIVITY)
-        moved = 1.0 / (1.0 + math.exp(-(logit(sensitivity) + amount)))
-        return Figures(moved, figures.lr_pos, figures.lr_neg)
-    if which == "lr_pos" and figures.lr_pos:
-        return Figures(figures.sensitivity, figures.lr_pos * math.exp(amount), figures.lr_neg)
-    if which == "lr_neg" and figures.lr_neg:
-        return Figures(figures.sensitivity, figures.lr_pos, figures.lr_neg * math.exp(amount))
-    raise ValueError(f"{row.row_id} has no figure {which}")
-
-
-def uncertain_figures(use: RowUse, knowledge: KnowledgeBase) -> tuple[tuple[str, float], ...]:
-    """Names and spreads of the figures of a row that enter the arithmetic."""
-    row, figures = use.row, use.figures()
-    ratios = [
-        (name, ratio_spread(row, estimate, knowledge))
-        for name, estimate in (("lr_pos", row.lr_pos), ("lr_neg", row.lr_neg))
-        if estimate is not None and estimate.point
-    ]
-    if ratios:
-        return tuple(ratios)
-    if figures.sensitivity is None or row.sensitivity is None:
-        return ()
-    return (("sensitivity", sensitivity_spread(row, row.sensitivity, knowledge)),)
 
 
 # --- slopes of the prior --------------------------------------------------------------------------------------------

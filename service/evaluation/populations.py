@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from service.engine.evidence import leading
+from service.engine.dependence import leading
 from service.engine.hypotheses import Array
 from service.engine.network import Network
 from service.evaluation.clusters import FACTOR, Statement, combinations, holding, joint_mass
@@ -121,7 +121,7 @@ def expected_share(check: PopulationCheck, network: Network) -> float:
 def at_least_one(statements: tuple[Statement, ...], network: Network) -> Array:
     """P(at least one statement is true | hypothesis) when all of them are asked."""
     observables = [network.by_finding[statement.finding_id][0] for statement in statements]
-    leaders = leading(observables, network)
+    leaders = leading(observables, network.dependency_groups, network.separation)
     none = np.ones(network.hypotheses.count)
     for statement, observable in zip(statements, observables, strict=True):
         source = network.log_full if observable.id in leaders else network.log_shared

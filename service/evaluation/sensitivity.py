@@ -19,17 +19,16 @@ from service.engine.hypotheses import Array
 from service.engine.model import Case, Constant, Estimate, KnowledgeBase, Likelihood, Observable
 from service.engine.network import Network, compile_network
 from service.engine.rates import Figures
-from service.engine.uncertainty import (
+from service.engine.spreads import (
     JUDGED_INTERVAL,
-    Uncertainty,
     background_spreads,
     mass_spread,
-    measure_uncertainty,
     moved_background,
     moved_figures,
     prevalence_spread,
     uncertain_figures,
 )
+from service.engine.uncertainty import Uncertainty, measure_uncertainty
 
 LARGEST = 10
 MASSES = ("class_mass_empty", "class_mass_hip_and_spine", "class_mass_combination")

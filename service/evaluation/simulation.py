@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.engine.clusters import CompiledCluster, state_of
 from service.engine.differential import prior_terms
 from service.engine.hypotheses import Array, normalised_log
 from service.engine.model import Answer, Case, Observable
@@ -71,12 +72,14 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """Drawn patients: the true hypothesis, the log prior of their age and sex, and the levels observed (0/1)."""
+    """Drawn patients: the true hypothesis, the log prior of their age and sex, the levels observed (0/1), and the log
+    factor of the published clusters (patients x hypotheses)."""
 
     truth: NDArray[np.int64]
     log_prior: Array
     full: Array
     shared: Array
+    clusters: Array
 
 
 def simulate(network: Network, *, patients: int, seed: int) -> Simulation:
@@ -91,6 +94,7 @@ def simulate(network: Network, *, patients: int, seed: int) -> Simulation:
     for size in _sizes(patients):
         batch = _draw(network, askable, size, random)
         log_joint = batch.log_prior + batch.full @ network.log_full + batch.shared @ network.log_shared
+        log_joint += batch.clusters
         weights = np.exp(normalised_rows(log_joint))
         prior = np.exp(batch.log_prior)
         said.append((weights @ hypotheses.pattern, weights @ hypotheses.membership))
@@ -170,18 +174,74 @@ def _draw(network: Network, askable: list[Observable], size: int, random: np.ran
     truth = _choose(np.exp(log_prior), random)
     asked = _asked(len(askable), size, random)
     leads = _leads(asked, askable, network)
+    drawn = np.full(asked.shape, -1)
+    for index in range(len(askable)):
+        _answer(network, askable[index], drawn[:, index], asked[:, index], leads[:, index], truth, random)
+    clusters = np.zeros((size, network.hypotheses.count))
+    for compiled in network.clusters:
+        clusters[:, compiled.with_target] += _tilt(network, askable, compiled, drawn, asked, leads, truth, random)
     full, shared = (np.zeros((size, len(network.log_full))) for _ in range(2))
     for index, observable in enumerate(askable):
-        first, last = network.start[observable.id], network.start[observable.id] + len(observable.levels)
-        for log_rates, held, chosen in (
-            (network.log_full, full, asked[:, index] & leads[:, index]),
-            (network.log_shared, shared, asked[:, index] & ~leads[:, index]),
-        ):
+        for held, chosen in ((full, asked[:, index] & leads[:, index]), (shared, asked[:, index] & ~leads[:, index])):
             people = np.flatnonzero(chosen)
-            if len(people):
-                levels = _choose(np.exp(log_rates[first:last, truth[people]]).T, random)
-                held[people, first + levels] = 1.0
-    return _Batch(truth, log_prior, full, shared)
+            held[people, network.start[observable.id] + drawn[people, index]] = 1.0
+    return _Batch(truth, log_prior, full, shared, clusters)
+
+
+def _answer(
+    network: Network,
+    observable: Observable,
+    drawn: NDArray[np.int64],
+    asked: NDArray[np.bool_],
+    leads: NDArray[np.bool_],
+    truth: NDArray[np.int64],
+    random: np.random.Generator,
+) -> None:
+    """Draw the level of one observable into `drawn`, for those who are asked, as it counts."""
+    first, last = network.start[observable.id], network.start[observable.id] + len(observable.levels)
+    for log_rates, chosen in ((network.log_full, asked & leads), (network.log_shared, asked & ~leads)):
+        people = np.flatnonzero(chosen)
+        if len(people):
+            drawn[people] = _choose(np.exp(log_rates[first:last, truth[people]]).T, random)
+
+
+def _tilt(
+    network: Network,
+    askable: list[Observable],
+    compiled: CompiledCluster,
+    drawn: NDArray[np.int64],
+    asked: NDArray[np.bool_],
+    leads: NDArray[np.bool_],
+    truth: NDArray[np.int64],
+    random: np.random.Generator,
+) -> Array:
+    """Draw the items of a cluster again until they are as the cluster has them (rejection); its log factors per patient.
+
+    Returns patients x the hypotheses with the target.
+    """
+    places = [askable.index(item.observable) for item in compiled.items]
+    with_target = set(compiled.with_target.tolist())
+    factors = np.zeros((len(truth), len(compiled.with_target)))
+    bearing = [one for one in range(len(truth)) if compiled.bears(int(asked[one, places].sum()))]
+    for patient in bearing:
+        while True:
+            shown: dict[str, tuple[int | None, bool]] = {
+                item.observable.id: (int(drawn[patient, place]), bool(leads[patient, place]))
+                for item, place in zip(compiled.items, places, strict=True)
+                if asked[patient, place]
+            }
+            state = state_of(compiled, shown)
+            weights = compiled.weights(state)
+            met = sum(met is True for _, met in state)
+            if int(truth[patient]) not in with_target or random.random() < np.exp(weights[met] - weights.max()):
+                break
+            for place in places:
+                one = slice(patient, patient + 1)
+                _answer(
+                    network, askable[place], drawn[one, place], asked[one, place], leads[one, place], truth[one], random
+                )
+        factors[patient] = compiled.log_factor(state)
+    return factors
 
 
 def _priors(network: Network, size: int, random: np.random.Generator) -> Array:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from service.engine.model import PATTERNS, KnowledgeBase, Test
 from service.errors import Fault
+from service.knowledge.lint_clusters import CLUSTER_RULES
 from service.knowledge.lint_evidence import EVIDENCE_RULES, EXPERT_SOURCE, SUM_TOLERANCE, fault, ids, telling_answers
 from service.knowledge.lint_levels import LEVEL_RULES
 from service.knowledge.lint_plan import PLAN_RULES
@@ -211,7 +212,7 @@ def _unknown(table: str, row: Row, key: str, known: Mapping[str, Collection[str]
 
 RULES = (
     ids_are_unique, sources_exist, condition_priors_are_a_distribution, groups_have_known_members,
-    findings_fit_their_answer_type, *EVIDENCE_RULES, constants_are_complete, red_flags_point_at_known_things,
+    findings_fit_their_answer_type, *EVIDENCE_RULES, *CLUSTER_RULES, constants_are_complete, red_flags_point_at_known_things,
     qualifiers_point_at_known_things,
     referrals_cover_what_they_must, claims_are_carried, *LEVEL_RULES, *PLAN_RULES,
 )

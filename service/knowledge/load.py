@@ -14,6 +14,7 @@ from marshmallow import ValidationError
 
 from service.engine.model import (
     Citation,
+    Cluster,
     Condition,
     Constant,
     Estimate,
@@ -147,6 +148,7 @@ def build_knowledge_base(tables: Tables, version: str) -> KnowledgeBase:
         plan_rules=tuple(PlanRule(**row) for row in tables.plan_rules),
         qualifiers=tuple(Qualifier(**row) for row in tables.qualifiers),
         clusters={row["id"]: row["parts"] for row in tables.findings if row["parts"]},
+        published_clusters=_clusters(tables.clusters),
     )
 
 
@@ -187,6 +189,32 @@ def _observable(observable_id: str, rows: Sequence[Row]) -> Observable:
         total = sum(row["p"] for row in rows)
         levels = tuple(Level(row["level"], row["when"], row["p"] / total, row["p_low"], row["p_high"]) for row in rows)
     return Observable(observable_id, first["finding_id"], levels, first["source_kind"], first["note"])
+
+
+def _clusters(rows: Sequence[Row]) -> tuple[Cluster, ...]:
+    """Clusters in table order, each with its rows."""
+    by_id: dict[str, list[Row]] = {}
+    for row in rows:
+        by_id.setdefault(row["cluster_id"], []).append(row)
+    return tuple(
+        Cluster(
+            cluster_id,
+            own[0]["label"],
+            own[0]["target_id"],
+            tuple((item.partition(" ")[0], Test.parse(item.partition(" ")[2])) for item in own[0]["items"]),
+            tuple(_cluster_row(row) for row in own),
+        )
+        for cluster_id, own in by_id.items()
+    )
+
+
+def _cluster_row(row: Row) -> Likelihood:
+    """One published ratio of a cluster, as a likelihood row whose finding is the number of items met."""
+    added = {
+        "finding_id": row["cluster_id"], "observable_id": row["cluster_id"], "role": "input", "decision": "", "when_not": None,
+        "sens_low": None, "sens_high": None, "spec_low": None, "spec_high": None,
+    }
+    return _likelihood({**row, **added})
 
 
 def _likelihood(row: Row) -> Likelihood:

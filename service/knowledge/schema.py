@@ -44,6 +44,7 @@ class Tables:
     stages: tuple[Row, ...]
     plan_rules: tuple[Row, ...]
     qualifiers: tuple[Row, ...]
+    clusters: tuple[Row, ...]
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
@@ -147,6 +148,34 @@ class LikelihoodSchema(TableSchema):
     confidence = Word("high", "moderate", "low")
     quality = Word("A", "B", "C", "D")
     note = Text(empty=True)
+
+
+class ClusterSchema(TableSchema):
+    key = "row_id"
+
+    row_id = Text()
+    cluster_id = Text()
+    label = Text()
+    items = Items(empty=False)
+    target_id = Text()
+    when = Statement()
+    comparator = Text()
+    comparator_kind = Word("patients", "condition", "healthy", "none")
+    comparator_id = Text(empty=True)
+    sensitivity = share(empty=True)
+    specificity = share(empty=True)
+    lr_pos = ratio()
+    lr_pos_low = ratio()
+    lr_pos_high = ratio()
+    lr_neg = ratio()
+    lr_neg_low = ratio()
+    lr_neg_high = ratio()
+    population = Text()
+    source_id = Text()
+    source_kind = Word(*SOURCE_KINDS)
+    confidence = Word("high", "moderate", "low")
+    quality = Word("A", "B", "C", "D")
+    note = Text()
 
 
 class SourceSchema(TableSchema):
@@ -315,4 +344,5 @@ SCHEMAS: Mapping[str, type[TableSchema]] = {
     "stages.csv": StageRateSchema,
     "plan_rules.json": PlanRuleSchema,
     "qualifiers.json": QualifierSchema,
+    "clusters.csv": ClusterSchema,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from math import exp, fsum, inf, log
 from pathlib import Path
 
@@ -132,6 +132,7 @@ class PlainEngine:
         self.rows = [row for row in read("likelihoods.csv", directory) if row["role"] == "input"]
         self.compile()
         self.list_hypotheses()
+        self.read_clusters()
         self.information = {name: self.mutual_information(name) for name in self.observables}
         self.priors: dict[tuple[str | None, str | None], list[float]] = {}
         self.log_rates: dict[tuple[str, int, bool], list[float]] = {}
@@ -191,11 +192,14 @@ class PlainEngine:
         """P(the row's statement is true | its target alone)."""
         observable = self.observables[row["observable_id"]]
         plain = fsum(observable.background[i] for i in self.levels_where_true(row))
-        base = plain if comparator_rate is None else comparator_rate
+        kind = "_definite" if row["finding_id"] in self.definite else ""
+        return self.rate_from_ratio(row, plain, plain if comparator_rate is None else comparator_rate, kind)
+
+    def rate_from_ratio(self, row: dict[str, str], plain: float, base: float, kind: str) -> float:
+        """The same from the rate among people with none of our conditions, and among those compared with."""
         weight = self.weight(row)
         lr_pos, lr_neg, sensitivity = number(row["lr_pos"]), number(row["lr_neg"]), number(row["sensitivity"])
         highest = self.constants["lr_only_max_rate"]
-        kind = "_definite" if row["finding_id"] in self.definite else ""
         most, least = self.constants[f"lr_pos_cap{kind}"], self.constants[f"lr_neg_cap{kind}"]
         if lr_neg == 0.0:  # a zero cell: use the cap, never the number
             lr_neg = least
@@ -217,7 +221,10 @@ class PlainEngine:
 
     def fit(self, observable: Observable, demands: list[tuple[list[int], float]]) -> list[float]:
         """The background scaled until every demand (levels, their joint rate) holds, one demand after the other."""
-        rates = list(observable.background)
+        return self.scaled(observable.background, demands)
+
+    def scaled(self, start: list[float], demands: list[tuple[list[int], float]]) -> list[float]:
+        rates = list(start)
         for _ in range(200):
             before = list(rates)
             for inside, rate in demands:
@@ -397,6 +404,114 @@ class PlainEngine:
         mean = [share * fsum(row[i] for row in rows) for i in range(len(rows[0]))]
         return fsum(share * p * log(p / m, 2) for row in rows for p, m in zip(row, mean, strict=True) if p > 0.0)
 
+    # --- published clusters ---
+
+    def read_clusters(self) -> None:
+        """The rows of each published cluster, by its id; toy tables have none."""
+        self.clusters: dict[str, list[dict[str, str]]] = {}
+        if (self.directory / "clusters.csv").is_file():
+            for row in read("clusters.csv", self.directory):
+                self.clusters.setdefault(row["cluster_id"], []).append(row)
+        self.item_rates: dict[tuple[str, str, bool], list[float]] = {}
+        self.cluster_shares: dict[str, tuple[list[float], list[float]]] = {}
+
+    def items_of(self, cluster: str) -> list[tuple[str, str]]:
+        """The finding of each item, and the statement that makes it met."""
+        return [(item.split(" ", 1)[0], item.split(" ", 1)[1]) for item in self.clusters[cluster][0]["items"].split(";")]
+
+    def item_rate(self, finding: str, statement: str, index: int, full: bool) -> float:
+        """P(item met | the set with that index)."""
+        key = (finding, statement, full)
+        if key not in self.item_rates:
+            (observable,) = self.observables_of[finding]
+            levels = self.observables[observable].statements
+            met = [i for i, level in enumerate(levels) if holds(statement, representative(level))]
+            logs = [self.log_rate(observable, level, not full) for level in met]
+            self.item_rates[key] = [fsum(map(exp, each)) for each in zip(*logs, strict=True)]
+        return self.item_rates[key][index]
+
+    def cluster_levels(self, cluster: str) -> list[tuple[bool, ...]]:
+        """Which rows are true of each number of items met."""
+        counts = range(len(self.items_of(cluster)) + 1)
+        return [tuple(holds(row["when"], float(count)) for row in self.clusters[cluster]) for count in counts]
+
+    def shares_alone(self, cluster: str, members: tuple[str, ...]) -> list[float]:
+        """P(number of items met | these conditions), where nothing but the items was asked; every combination one by one."""
+        items = self.items_of(cluster)
+        index = self.sets.index(members)
+        names = {self.observables_of[finding][0]: 0 for finding, _ in items}
+        leads = self.leaders(names)
+        rates = [self.item_rate(finding, text, index, self.observables_of[finding][0] in leads) for finding, text in items]
+        shares = [0.0] * (len(items) + 1)
+        for combination in product((True, False), repeat=len(items)):
+            chance = 1.0
+            for met, rate in zip(combination, rates, strict=True):
+                chance *= rate if met else 1.0 - rate
+            shares[sum(combination)] += chance
+        return shares
+
+    def cluster_wanted(self, cluster: str) -> tuple[list[float], list[float]]:
+        """P(number of items met | target alone): by the items, and as the rows of the cluster want it (in proportion)."""
+        if cluster not in self.cluster_shares:
+            rows = self.clusters[cluster]
+            target = rows[0]["target_id"]
+            empty, alone = self.shares_alone(cluster, ()), self.shares_alone(cluster, (target,))
+            signatures = self.cluster_levels(cluster)
+            levels = sorted(set(signatures), key=signatures.index)
+            plain = [fsum(p for p, s in zip(empty, signatures, strict=True) if s == level) for level in levels]
+            demands = []
+            for number_of_row, row in enumerate(rows):
+                inside = [i for i, level in enumerate(levels) if level[number_of_row]]
+                other: float | None = None
+                if row["comparator_id"]:
+                    people = [m for m in self.groups.get(row["comparator_id"], [row["comparator_id"]]) if m != target]
+                    total = fsum(self.prevalence[person] for person in people)
+                    other = 0.0
+                    for person in people:
+                        share = self.shares_alone(cluster, (person,))
+                        met = fsum(p for p, s in zip(share, signatures, strict=True) if s[number_of_row])
+                        other += self.prevalence[person] / total * met
+                base = fsum(plain[i] for i in inside)
+                demands.append((inside, self.rate_from_ratio(row, base, base if other is None else other, "")))
+            levels_wanted = self.scaled(plain, demands)
+            given = [fsum(p for p, s in zip(alone, signatures, strict=True) if s == level) for level in levels]
+            factor = {level: w / g for level, w, g in zip(levels, levels_wanted, given, strict=True)}
+            wanted = [p * factor[s] for p, s in zip(alone, signatures, strict=True)]
+            self.cluster_shares[cluster] = (alone, wanted)
+        return self.cluster_shares[cluster]
+
+    def tilt(self, cluster: str, answers: dict[str, int], full: set[str]) -> list[float] | None:
+        """ln of the factor per set; None where the answered items could decide nothing."""
+        items = [(finding, text, self.observables_of[finding][0]) for finding, text in self.items_of(cluster)]
+        asked = [item for item in items if item[2] in answers]
+        alone, wanted = self.cluster_wanted(cluster)
+        signatures = self.cluster_levels(cluster)
+
+        def weight(met: int) -> float:
+            """What the rows want over what the items give, of the numbers possible and those that no row tells from them."""
+            possible = {signatures[met + more] for more in range(len(items) - len(asked) + 1)}
+            chosen = [count for count, signature in enumerate(signatures) if signature in possible]
+            ratio = fsum(wanted[count] for count in chosen) / fsum(alone[count] for count in chosen)
+            power = 1.0 if any(observable in full for _, _, observable in asked) else self.constants["dependence_shrink"]
+            return 1.0 if len(possible) == len(set(signatures)) else ratio**power
+
+        weights = [weight(met) for met in range(len(asked) + 1)]
+        if all(one == 1.0 for one in weights):
+            return None
+        seen = sum(holds(text, representative(self.observables[name].statements[answers[name]])) for _, text, name in asked)
+        target = self.clusters[cluster][0]["target_id"]
+        logs = [0.0] * len(self.sets)
+        for index in self.holding[target]:
+            rates = [self.item_rate(finding, text, index, name in full) for finding, text, name in asked]
+            total = 0.0
+            for combination in product((True, False), repeat=len(asked)):
+                chance = weights[sum(combination)]
+                for met, rate in zip(combination, rates, strict=True):
+                    chance *= rate if met else 1.0 - rate
+                total += chance
+            logs[index] = log(weights[seen] / total)
+        return logs
+
     # --- one case ---
 
     def observed(self, answers: dict[str, Value]) -> dict[str, int]:
@@ -452,6 +567,8 @@ class PlainEngine:
         observed = self.observed(answers)
         full = self.leaders(observed)
         terms = [self.log_rate(name, level, name not in full) for name, level in observed.items()]
+        tilts = [self.tilt(cluster, observed, full) for cluster in self.clusters]
+        terms += [logs for logs in tilts if logs is not None]
         prior = self.prior(*self.age_and_sex(answers, age, sex))
         logs = [fsum(parts) for parts in zip(*terms, strict=True)] if terms else [0.0] * len(prior)
         peak = max(logs)

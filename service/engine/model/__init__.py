@@ -48,6 +48,7 @@ from service.engine.model.kinds import (
 )
 from service.engine.model.knowledge import (
     Citation,
+    Cluster,
     Condition,
     Constant,
     Estimate,
@@ -77,6 +78,7 @@ __all__ = [
     "Change",
     "ChangeReason",
     "Citation",
+    "Cluster",
     "CombinedPattern",
     "Comparator",
     "Condition",

@@ -145,6 +145,20 @@ class Likelihood:
 
 
 @dataclass(frozen=True, slots=True)
+class Cluster:
+    """Items that were published as one rule about `target_id`: (finding id, what its answer must be).
+
+    Each of `rows` speaks of the number of items met (`when` is ``>=2``).
+    """
+
+    id: str
+    label: str
+    target_id: str
+    items: tuple[tuple[str, Test], ...]
+    rows: tuple[Likelihood, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Constant:
     """One number of the model that is not a rate of a finding: caps, weights, class masses."""
 
@@ -177,6 +191,7 @@ class KnowledgeBase:
     level_rates: tuple[LevelRate, ...] = ()
     stages: tuple[StageRate, ...] = ()
     clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a count of positive tests -> its parts
+    published_clusters: tuple[Cluster, ...] = ()
 
     def finding(self, finding_id: str) -> Finding:
         """KeyError if there is none of that id."""

@@ -13,14 +13,14 @@ from service.engine.evidence import Observation
 from service.engine.model import Answer, Case, Estimate, KnowledgeBase, Level
 from service.engine.network import compile_network
 from service.engine.odds import expit, logit
-from service.engine.uncertainty import (
+from service.engine.spreads import (
     background_spreads,
     mass_spread,
-    measure_uncertainty,
     prevalence_spread,
     ratio_spread,
     sensitivity_spread,
 )
+from service.engine.uncertainty import measure_uncertainty
 from tests.unit.engine.small_knowledge import row, small_knowledge
 
 KNOWLEDGE = small_knowledge(

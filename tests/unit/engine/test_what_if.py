@@ -193,6 +193,8 @@ def test_the_expected_posterior_is_the_present_one_where_no_lead_changes_hands(p
         for chosen in examinations(made):
             if takes_over[chosen].any() or entangled[chosen].any():
                 continue
+            if any(made.tilts((index,)) is not None for index in made.open[chosen].tolist()):
+                continue  # a published cluster begins to bear on the answers: another model, as where a lead changes hands
             mean = made.expected[chosen] @ made.after[chosen]
             assert mean == pytest.approx(made.current, abs=1e-12)
             checked += 1
@@ -206,7 +208,8 @@ def test_where_the_lead_changes_hands_the_expected_posterior_is_that_with_the_ol
         now: Posterior = made.now
         for chosen in examinations(made):
             result = made.result(int(chosen[0]))
-            if prospects.entangled[made.open[chosen[0]]]:
+            # Where a published cluster begins to bear on the answers, more changes than the lead.
+            if prospects.entangled[made.open[chosen[0]]] or made.tilts((int(made.open[chosen[0]]),)) is not None:
                 continue
             evidence = observe(made.case_with([int(made.open[chosen[0]])]), network)
             shares = {one.row for one in evidence.observations if not one.leader}

@@ -3,7 +3,8 @@
 The ratio of a rule is P(rule met | target) / P(rule met | compared), summed exactly over every combination of answers to
 its items. `compared` are the hypotheses without the target that hold a condition the study compared with, or all of them
 where the table names none. Each combination is weighed by the engine as a case is: findings of one dependency group share,
-and a count takes the place of its parts. Where a count stands for several combinations of parts, they divide it evenly.
+and a count takes the place of its parts. Where a count stands for several combinations of parts, they share it in proportion
+to what the parts by themselves give.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Literal
 
 import numpy as np
 
+from service.engine.clusters import count_distribution
+from service.engine.dependence import leading
 from service.engine.differential import posterior
 from service.engine.evidence import PRIOR_FINDINGS, level_of
 from service.engine.hypotheses import Array
@@ -46,12 +49,13 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A printed likelihood ratio with its interval, where there is one."""
+    """A printed likelihood ratio with its 95 % interval: printed, or computed from the printed numbers of people."""
 
     kind: Literal["LR+", "LR-"]
     value: float
     low: float | None
     high: float | None
+    interval: str = ""  # ``printed``, or ``computed from counts``
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class RatioResult:
 
     @property
     def inside(self) -> bool | None:
-        """Whether the engine's lies in the printed interval; None if none is printed."""
+        """Whether the engine's lies in the interval; None if there is none."""
         if self.printed.low is None or self.printed.high is None:
             return None
         return self.printed.low <= self.engine <= self.printed.high
@@ -166,7 +170,7 @@ def _ratios(row: dict[str, str]) -> Iterator[Ratio]:
     for kind, name in kinds:
         if row[name]:
             low, high = (float(row[end]) if row[end] else None for end in (f"{name}_low", f"{name}_high"))
-            yield Ratio(kind, float(row[name]), low, high)
+            yield Ratio(kind, float(row[name]), low, high, row["interval"] if low is not None else "")
 
 
 def check_clusters(clusters: Sequence[Cluster], network: Network) -> list[ClusterResult]:
@@ -251,18 +255,37 @@ def joint_mass(answers: dict[str, AnswerValue], network: Network) -> Array:
     result = posterior(Case(answers=tuple(Answer(*item) for item in answers.items())), network)
     joint: Array = np.exp(result.log_prior + result.log_likelihood.sum(axis=0))
     for cluster_id in result.evidence.derived_clusters:
-        joint /= _ways(cluster_id, answers, network)
+        joint *= _share_of_count(cluster_id, answers, network)
     return joint
 
 
-def _ways(cluster_id: str, answers: dict[str, AnswerValue], network: Network) -> int:
-    """How many combinations of the parts give the same level of their count."""
-    parts = network.knowledge.clusters[cluster_id]
-    observable = network.by_finding[cluster_id][0]
-    finding = network.findings[cluster_id]
+def _share_of_count(cluster_id: str, answers: dict[str, AnswerValue], network: Network) -> Array:
+    """P(these parts of a count | its level, hypothesis): in proportion to what the parts by themselves give."""
+    parts = [network.by_finding[part][0] for part in network.knowledge.clusters[cluster_id]]
+    leaders = leading(parts, network.dependency_groups, network.separation)
+    rates = np.exp(
+        [(network.log_full if part.id in leaders else network.log_shared)[network.start[part.id]] for part in parts]
+    )
+    positive = np.array([answers[part.finding_id] is True for part in parts])
+    observable, finding = network.by_finding[cluster_id][0], network.findings[cluster_id]
 
-    def level(positive: int) -> int | None:
-        return level_of(observable, Answer(cluster_id, float(positive)), finding)
+    def level(count: int) -> int | None:
+        return level_of(observable, Answer(cluster_id, float(count)), finding)
 
-    own = level(sum(answers[part] is True for part in parts))
-    return sum(math.comb(len(parts), positive) for positive in range(len(parts) + 1) if level(positive) == own)
+    own = level(int(positive.sum()))
+    same = [count for count in range(len(parts) + 1) if level(count) == own]
+    share: Array = np.where(positive[:, None], rates, 1.0 - rates).prod(axis=0) / count_distribution(rates)[same].sum(axis=0)
+    return share
+
+
+def interval_from_counts(with_sign: int, target: int, others_with_sign: int, others: int) -> tuple[float, float] | None:
+    """95 % interval of a likelihood ratio by the log method; None with an empty cell.
+
+    `with_sign` of `target` people with the condition and `others_with_sign` of `others` without it show the sign; for a
+    negative ratio count those who do not show it. Source: Simel DL et al. J Clin Epidemiol 1991;44:763.
+    """
+    if not with_sign or not others_with_sign:
+        return None
+    ratio = (with_sign / target) / (others_with_sign / others)
+    spread = math.sqrt(1 / with_sign - 1 / target + 1 / others_with_sign - 1 / others)
+    return ratio * math.exp(-1.96 * spread), ratio * math.exp(1.96 * spread)

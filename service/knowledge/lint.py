@@ -221,6 +221,11 @@ RULES = (
 # --- against the terminology -------------------------------------------------------------------------------------
 
 
+def _weighed(knowledge: KnowledgeBase) -> set[str]:
+    """Whatever has a weight of its own: findings, and published clusters of them."""
+    return {finding.id for finding in knowledge.findings} | {cluster.id for cluster in knowledge.published_clusters}
+
+
 def lint_codes(
     knowledge: KnowledgeBase,
     *,
@@ -232,7 +237,7 @@ def lint_codes(
     """Ids of the tables without a concept, and concepts without a row. The arguments are the codes of each system."""
     faults: list[Fault] = []
     for table, rows, codes in (
-        ("findings.csv", {finding.id for finding in knowledge.findings}, set(findings)),
+        ("findings.csv", _weighed(knowledge), set(findings)),
         ("conditions.csv", {condition.id for condition in knowledge.conditions}, set(conditions)),
         ("red_flags.json", {rule.id for rule in knowledge.red_flags}, set(red_flags)),
     ):

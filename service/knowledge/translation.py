@@ -18,6 +18,7 @@ from service.errors import Fault, KnowledgeBaseError
 # Section of a catalogue -> (field of the knowledge base, texts of each entry).
 SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "findings": ("findings", ("label", "how_elicited")),
+    "clusters": ("published_clusters", ("label",)),
     "conditions": ("conditions", ("label",)),
     "red_flags": ("red_flags", ("label", "message", "action")),
     "referrals": ("referrals", ("label", "reason")),

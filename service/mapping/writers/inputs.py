@@ -66,8 +66,12 @@ def _derived(assessment: Assessment, reading: Reading, vocabulary: Vocabulary) -
     """Counts worked out from their parts (positive sacroiliac tests): nobody answered them, yet they are weighed."""
     answered = [one.finding_id for one in reading.used if one.value is not None]
     derived: list[Extension] = []
+    counted = {
+        **vocabulary.knowledge.clusters,
+        **{name: tuple(finding_id for finding_id, _ in cluster.items) for name, cluster in vocabulary.clusters.items()},
+    }
     for one in assessment.spine_versus_hip.contributions:
-        cluster = vocabulary.knowledge.clusters.get(one.finding_id, ())
+        cluster = counted.get(one.finding_id, ())
         if cluster and one.finding_id not in answered:
             derived.append(
                 nested(

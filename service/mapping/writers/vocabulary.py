@@ -16,6 +16,7 @@ from service.engine.model import (
     URGENCY_ORDER,
     AnswerValue,
     Assessment,
+    Cluster,
     Finding,
     KnowledgeBase,
     LevelRate,
@@ -100,8 +101,14 @@ class Vocabulary:
     def findings(self) -> Mapping[str, Finding]:
         return {finding.id: finding for finding in self.knowledge.findings}
 
+    @cached_property
+    def clusters(self) -> Mapping[str, Cluster]:
+        """Published clusters, which are weighed beside their items and stand among the findings."""
+        return {cluster.id: cluster for cluster in self.knowledge.published_clusters}
+
     def label(self, finding_id: str) -> str:
-        return self.findings[finding_id].label
+        cluster = self.clusters.get(finding_id)
+        return cluster.label if cluster else self.findings[finding_id].label
 
     def value(self, value: AnswerValue) -> tuple[str, Any]:
         """An answer as the name and content of a value element: a code, or a number."""
@@ -117,7 +124,7 @@ class Vocabulary:
             return self.texts("state-present" if value else "state-absent")
         if isinstance(value, str):
             return self.words.choices.get(value, value)
-        unit, printed = self.findings[finding_id].unit, plain_number(value)
+        unit, printed = "1" if finding_id in self.clusters else self.findings[finding_id].unit, plain_number(value)
         if f"unit-{unit}" in self.texts:
             return self.texts(f"unit-{unit}", value=printed)
         return f"{printed} {self.terminology.units.name(unit) or unit}".strip()
@@ -236,7 +243,8 @@ class Vocabulary:
     def _row_sources(self) -> Mapping[str, tuple[str, str]]:
         known = self.knowledge
         tables: tuple[Sequence[Likelihood | LevelShare | LevelRate | StageRate], ...]
-        tables = (known.likelihoods, known.levels, known.level_rates, known.stages)
+        clustered = [row for cluster in known.published_clusters for row in cluster.rows]
+        tables = (known.likelihoods, clustered, known.levels, known.level_rates, known.stages)
         return {row.row_id: (row.source_id, row.source_kind) for rows in tables for row in rows}
 
     def source_of_row(self, row_id: str) -> tuple[str, str]:
@@ -257,7 +265,9 @@ class Vocabulary:
 def _require_codes(knowledge: KnowledgeBase, terminology: Terminology) -> None:
     """KnowledgeBaseError naming every word an answer may need that has no code: found at the start, not in a request."""
     needed = {
-        "finding": [finding.id for finding in knowledge.findings],
+        "finding": [
+            *(finding.id for finding in knowledge.findings), *(cluster.id for cluster in knowledge.published_clusters),
+        ],
         "condition": [condition.id for condition in knowledge.conditions],
         "source-pattern": PATTERNS,
         "red-flag": [rule.id for rule in knowledge.red_flags],

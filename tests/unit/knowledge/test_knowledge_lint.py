@@ -227,6 +227,27 @@ BREACHES = {
         "level_rates_fit_the_findings",
         "level_findings.csv", "row_id", "LF001", "level_findings.csv row LF001 column finding_id", "no yes/no finding 'faber'",
         {"finding_id": "faber"}),
+    "a cluster about an unknown condition": Breach(
+        "clusters_point_at_known_things",
+        "clusters.csv", "row_id", "LC01", "clusters.csv row LC01 column target_id", "no condition", {"target_id": "gout"}),
+    "a cluster with one ratio": Breach(
+        "clusters_point_at_known_things",
+        "clusters.csv", "row_id", "LC02", "clusters.csv row LC02 column lr_neg", "needs both ratios", {"lr_neg": ""}),
+    "a cluster compared with nobody": Breach(
+        "clusters_point_at_known_things",
+        "clusters.csv", "row_id", "LC01", "clusters.csv row LC01 column comparator_id", "condition or group",
+        {"comparator_id": ""}),
+    "a cluster that counts a part of another count": Breach(
+        "clusters_are_countable",
+        "clusters.csv", "row_id", "LC01", "clusters.csv row LC01 column items", "counted in another way",
+        {"items": "sij_distraction true;second_half_night true"}),
+    "a cluster whose rule is always met": Breach(
+        "clusters_are_countable",
+        "clusters.csv", "row_id", "LC01", "clusters.csv row LC01 column when", "of some numbers", {"when": ">=0"}),
+    "a cluster whose item cuts a level": Breach(
+        "clusters_are_countable",
+        "clusters.csv", "row_id", "LC01", "clusters.csv row LC01 column items", "no union of levels",
+        {"items": "morning_stiffness =long;second_half_night true"}),
     "a level rate beyond the cap": Breach(
         "level_rates_fit_the_findings",
         "level_findings.csv", "row_id", "LF001", "level_findings.csv row LF001 column p", "more than the cap",

@@ -47,7 +47,16 @@ def raised(knowledge: KnowledgeBase, findings: Findings, age: float | None = 50.
         ({"inflammatory_markers": True}, "inflammatory_markers", "soon"),
         ({"inflammatory_markers": True, "cancer_history": True}, "malignancy", "urgent"),
         ({"inflammatory_markers": True, "ivdu_immunosuppression": True}, "infection_without_fever", "urgent"),
+        ({"inflammatory_markers": True, "symptom_duration": "under 2 weeks", "hip_rom_full_painless": False},
+         "acute_hip_raised_markers", "emergency"),
+        ({"inflammatory_markers": True, "symptom_duration": "under 2 weeks", "unable_to_bear_weight": True},
+         "acute_hip_raised_markers", "emergency"),
+        ({"inflammatory_markers": True, "symptom_duration": "under 2 weeks", "unable_to_stand": True},
+         "acute_hip_raised_markers", "emergency"),
+        ({"inflammatory_markers": True, "symptom_duration": "6-12 weeks", "lbp_present": True},
+         "new_back_pain_raised_markers", "urgent"),
         ({"weakness_reported": True}, "weakness_reported", "soon"),
+        ({"weakness_reported": True, "onset_mode": "sudden"}, "weakness_sudden", "urgent"),
         ({"onset_precipitant": "fall or direct blow", "symptom_duration": "under 2 weeks", "osteoporosis": True},
          "fracture_after_trauma", "urgent"),
     ],
@@ -73,11 +82,33 @@ def test_what_is_common_and_harmless_raises_nothing(knowledge: KnowledgeBase, fi
     assert raised(knowledge, findings, 70.0) == {}
 
 
+@pytest.mark.parametrize(
+    ("findings", "rule"),
+    [
+        ({"inflammatory_markers": True, "symptom_duration": "under 2 weeks", "hip_rom_full_painless": True},
+         "acute_hip_raised_markers"),
+        ({"inflammatory_markers": True, "symptom_duration": "2-6 weeks", "hip_rom_full_painless": False},
+         "acute_hip_raised_markers"),
+        ({"inflammatory_markers": False, "symptom_duration": "under 2 weeks", "hip_rom_full_painless": False},
+         "acute_hip_raised_markers"),
+        ({"inflammatory_markers": True, "symptom_duration": "3-12 months", "lbp_present": True}, "new_back_pain_raised_markers"),
+        ({"inflammatory_markers": True, "symptom_duration": "2-6 weeks", "lbp_present": False}, "new_back_pain_raised_markers"),
+        ({"onset_mode": "sudden", "weakness_reported": False}, "weakness_sudden"),
+        ({"onset_mode": "gradual", "weakness_reported": True}, "weakness_sudden"),
+    ],
+)
+def test_what_guidance_does_not_call_alarming_raises_no_such_flag(
+    knowledge: KnowledgeBase, findings: Findings, rule: str
+) -> None:
+    assert rule not in raised(knowledge, findings)
+
+
 def test_images_and_tests_that_were_not_done_are_not_owed(knowledge: KnowledgeBase) -> None:
     open_rules = {rule.id for rule in screened(knowledge, {}).not_screened}
     assert not open_rules & {
         "mass_imaging", "fracture_imaging", "hip_fracture_imaging", "hip_fracture_imaging_unable_to_stand",
         "inflammatory_markers", "cord_compression", "cord_compression_severe", "weakness_reported",
+        "acute_hip_raised_markers", "new_back_pain_raised_markers", "weakness_sudden",
     }
     assert {"systemically_unwell", "bleeding_suspected"} <= open_rules
 

@@ -12,6 +12,7 @@ from service.engine.network import Network
 from service.evaluation.bars import Bar, cluster_bar, vignette_bars
 from service.evaluation.clusters import FACTOR, ClusterResult, check_clusters, load_clusters
 from service.evaluation.populations import PopulationResult, check_populations, load_population_checks
+from service.evaluation.reach import causes_of_misses, expected_right, mean_answers, reaches
 from service.evaluation.sensitivity import AssignedNumber, Influence, Sensitivity, Steps, all_steps, measure_sensitivity
 from service.evaluation.simulation import Simulation, simulate
 from service.evaluation.vignettes import URGENCIES, Outcome, subsets
@@ -55,6 +56,12 @@ def vignette_figures(outcomes: list[Outcome]) -> Figures:
         ],
         "under_triaged": [_late(item) for item in outcomes if item.under_triaged],
         "over_triaged": [_late(item) for item in outcomes if item.over_triaged],
+        "reach": {
+            "groups": [asdict(item) for item in reaches(outcomes)],
+            "causes": [{"name": item.name, "cases": list(item.cases)} for item in causes_of_misses(outcomes)],
+            "expected_right": rounded(expected_right(outcomes)),
+            "mean_answers": rounded(mean_answers(outcomes)),
+        },
         "misses": [_miss(item) for item in outcomes if not item.lenient],
         "bars": [_bar(bar) for bar in vignette_bars(outcomes)],
     }
@@ -116,7 +123,7 @@ def _cluster(result: ClusterResult) -> Figures:
         "ratios": [
             {
                 "kind": ratio.printed.kind, "published": ratio.printed.value, "low": ratio.printed.low,
-                "high": ratio.printed.high, "engine": rounded(ratio.engine),
+                "high": ratio.printed.high, "interval": ratio.printed.interval, "engine": rounded(ratio.engine),
                 "engine_against_everyone": rounded(ratio.engine_everyone), "inside": ratio.inside,
                 "factor": rounded(ratio.factor), "reproduced": ratio.reproduced,
             }

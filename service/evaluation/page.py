@@ -9,6 +9,7 @@ from service.evaluation.figures import all_bars
 from service.evaluation.vignettes import CONFIDENT_PERCENT, URGENCIES
 
 Figures = dict[str, Any]
+COMPUTED = "computed from counts"
 
 TEMPLATE = """\
 # How good it is
@@ -47,6 +48,19 @@ urgent level that the diagnosis allows; *over-triaged*: a routine case given urg
 Of {facts} facts in the records {without_place} have no place in the form. Always saying `hip` would be strictly right in
 {always_hip} of {cases}.
 
+### What the bar can reach
+
+The bar counts the leading source pattern of rich and moderate cases. A dangerous disease is one in a hundred of those who come
+with hip pain, so a posterior honest about that can hardly lead with it: such cases are a matter of the red flags.
+
+{reach}
+
+If every case were as the model believes, the leading pattern would be right in {expected:.1f} of {telling}, with {answers:.0f}
+answers a case; among patients simulated from the model itself it is right as often as the table of
+[simulated patients](#simulated-patients) says for so many answers. What stands in the way of each miss (the first that applies):
+
+{causes}
+
 ### The condition
 
 Whether a condition that the diagnosis names is the first, or among the first three, of the answer. {no_condition} cases have a
@@ -62,6 +76,13 @@ diagnosis that is none of ours and near none ({no_condition_names}); they are le
 
 {late}
 
+Three rules came from guidance and not from these cases: an acutely painful hip that moves badly or bears no weight, with raised
+markers, is septic until proven otherwise, with or without fever (hot joint guideline, Coakley 2006; its two weeks are the rule's,
+too); new back pain with raised markers is a reason to suspect infection of the spine (IDSA, Berbari 2015), which asks for MRI
+and not for an ambulance; a leg that grew weak within hours or days is referred urgently (NICE NG127). No guidance was found that
+calls these an emergency: raised markers with pain of months, or with buttock pain alone (there is no agreed work-up for infection
+of the sacroiliac joint); reported weakness of one leg that nobody has tested. The rules leave them at `soon` or `urgent`.
+
 ### The misses
 
 {misses}
@@ -70,8 +91,10 @@ diagnosis that is none of ours and near none ({no_condition_names}); they are le
 
 For each published rule the network's likelihood ratio for the same items: P(rule met | target) / P(rule met | compared), summed
 over every combination of answers, with the sharing and the caps that a real case meets. *Compared* are people with another
-condition of the kind the study had (last column but one: with anyone else). A ratio is *reproduced* inside the printed interval,
-or within a factor of {factor:g}. A rule of several ratios is reproduced when all of them are.
+condition of the kind the study had (last column but one: with anyone else). A ratio is *reproduced* inside its 95 % interval,
+or within a factor of {factor:g}. A rule of several ratios is reproduced when all of them are. An interval marked ° is not
+printed: it is computed from the numbers of people by the log method (Simel 1991). By design a ratio of quality B counts with
+three quarters of its logarithm and within the caps, so one beyond about 5, or below a fifth, cannot come within the factor.
 
 ![Likelihood ratios of published clusters and of the network](evaluation/clusters.svg)
 
@@ -114,8 +137,11 @@ answers drawn from the rates of that set.
 | Brier score of the source patterns (0 is perfect, sum over nine) | {brier_patterns:.4f} | {brier_patterns_reference:.4f} |
 | Brier score of the conditions (0 is perfect, mean) | {brier_conditions:.5f} | {brier_conditions_reference:.5f} |
 
-The leading pattern was right in {right:.1f} % and had been given {said:.1f} % on average. It reached one half in {telling:.1f} %.
-If the model were true, that is how much these findings can tell: nothing could do better with them.
+The leading pattern was right in {right:.1f} % and had been given {said:.1f} % on average. It reached one half in {half:.1f} %.
+If the model were true, that is how much these findings can tell: nothing could do better with them. By the number of findings
+asked:
+
+{by_asked}
 
 Simulation-based calibration: the rank of the truth among 20 draws from the posterior, for three quantities. If the posterior is
 computed rightly every rank is as likely.
@@ -167,6 +193,18 @@ def page(figures: Figures) -> str:
             f"| {row['label']} | " + " | ".join(str(row[name]) for name in URGENCIES) + " |" for row in cases["triage"]
         ),
         late=_late(cases),
+        reach=_table(
+            ("cases", "n", "right", "missed, but escalated by a red flag"),
+            ((row["name"], row["cases"], _share(row["right"], row["cases"]), row["missed_but_escalated"])
+             for row in cases["reach"]["groups"]),
+        ),
+        expected=cases["reach"]["expected_right"],
+        telling=cases["reach"]["groups"][-1]["cases"],
+        answers=cases["reach"]["mean_answers"],
+        causes=_table(
+            ("cause", "misses", "cases"),
+            ((row["name"], len(row["cases"]), ", ".join(row["cases"]) or "none") for row in cases["reach"]["causes"]),
+        ),
         misses="\n".join(_miss(miss) for miss in cases["misses"]) or "None.",
         factor=clusters["factor"],
         cluster_summary=(
@@ -189,7 +227,12 @@ def page(figures: Figures) -> str:
         )},
         right=100 * simulation["leading_right"],
         said=100 * simulation["leading_said"],
-        telling=100 * simulation["telling"],
+        half=100 * simulation["telling"],
+        by_asked=_table(
+            ("findings asked", "patients", "leading pattern right", "given on average"),
+            ((f"{row['fewest']}–{row['most']}", row["patients"], f"{100 * row['right']:.1f} %", f"{100 * row['said']:.1f} %")
+             for row in simulation["by_asked"]),
+        ),
         ranks="\n".join(
             f"| {row['statistic']} | {row['chi_square']:.1f} | {row['p_value']:.2f} |" for row in simulation["ranks"]
         ),
@@ -311,7 +354,8 @@ def _percent_interval(check: Figures) -> str:
 
 def _interval(ratio: Figures) -> str:
     text = f"{ratio['published']:g}"
-    return f"{text} ({ratio['low']:g}–{ratio['high']:g})" if ratio["low"] is not None and ratio["high"] is not None else text
+    mark = "°" if ratio["interval"] == COMPUTED else ""
+    return f"{text} ({ratio['low']:g}–{ratio['high']:g}){mark}" if ratio["low"] is not None and ratio["high"] is not None else text
 
 
 def _lower(text: str) -> str:

@@ -1,7 +1,7 @@
 """Patients drawn from the network itself, to see whether it keeps its own promises.
 
 Each has a set of conditions drawn from the prior of their age and sex, a random selection of findings that are asked, and
-answers drawn from the rates of that set as they count (in full or shared). What the network then says must be calibrated:
+answers drawn from the rates of that set as they count (in full or shared, tilted by the published clusters). What the network then says must be calibrated:
 of all patterns given 30 to 40 %, about 35 % are true, and the truth must rank evenly among draws from the posterior. That
 shows that the arithmetic is right. It cannot show that the numbers are.
 """
@@ -22,6 +22,7 @@ from service.engine.model import Answer, Case, Observable
 from service.engine.network import AGE_FINDING, SEX_FINDING, Network
 
 FEWEST_ASKED, MOST_ASKED = 5, 60
+ASKED_BANDS = ((5, 9), (10, 14), (15, 24), (25, 39), (40, 60))
 BATCH = 250
 BINS = 10
 DRAWS = 20
@@ -49,6 +50,17 @@ class Ranks:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedShare:
+    """Patients who were asked so many findings: how often the leading pattern was the true one, and what it was given."""
+
+    fewest: int
+    most: int
+    patients: int
+    right: float
+    said: float
+
+
+@dataclass(frozen=True, slots=True)
 class Simulation:
     """What a simulation showed. Brier scores are sums over the patterns and means over the conditions; 0 is perfect.
 
@@ -67,6 +79,7 @@ class Simulation:
     leading_right: float
     leading_said: float
     telling: float
+    by_asked: tuple[AskedShare, ...]
     ranks: tuple[Ranks, ...]
 
 
@@ -90,6 +103,7 @@ def simulate(network: Network, *, patients: int, seed: int) -> Simulation:
     said: list[tuple[Array, Array]] = []       # patterns, conditions
     before: list[tuple[Array, Array]] = []
     true: list[tuple[Array, Array]] = []
+    asked: list[NDArray[np.int64]] = []
     ranks = np.zeros((len(STATISTICS), DRAWS + 1), dtype=np.int64)
     for size in _sizes(patients):
         batch = _draw(network, askable, size, random)
@@ -100,6 +114,7 @@ def simulate(network: Network, *, patients: int, seed: int) -> Simulation:
         said.append((weights @ hypotheses.pattern, weights @ hypotheses.membership))
         before.append((prior @ hypotheses.pattern, prior @ hypotheses.membership))
         true.append((hypotheses.pattern[batch.truth], hypotheses.membership[batch.truth]))
+        asked.append((batch.full + batch.shared).sum(axis=1).astype(np.int64))
         ranks += _rank_counts(batch, weights, network, random)
     (patterns, conditions), (pattern_prior, condition_prior), (pattern_truth, condition_truth) = (
         tuple(np.concatenate(part) for part in zip(*pairs, strict=True)) for pairs in (said, before, true)
@@ -118,6 +133,7 @@ def simulate(network: Network, *, patients: int, seed: int) -> Simulation:
         leading_right=float(pattern_truth[rows, leading].mean()),
         leading_said=float(patterns[rows, leading].mean()),
         telling=float((patterns[rows, leading] >= network.knowledge.constant("undecided_leading_below")).mean()),
+        by_asked=_by_asked(np.concatenate(asked), patterns[rows, leading], pattern_truth[rows, leading]),
         ranks=tuple(_tested(name, counts) for name, counts in zip(STATISTICS, ranks, strict=True)),
     )
 
@@ -150,6 +166,16 @@ def calibration(said: Array, true: Array) -> tuple[CalibrationBin, ...]:
             found.append(
                 CalibrationBin(index / BINS, int(inside.sum()), float(said[inside].mean()), float(true[inside].mean()))
             )
+    return tuple(found)
+
+
+def _by_asked(asked: NDArray[np.int64], said: Array, right: Array) -> tuple[AskedShare, ...]:
+    """How the leading pattern does by the number of findings asked."""
+    found = []
+    for fewest, most in ASKED_BANDS:
+        inside = (asked >= fewest) & (asked <= most)
+        if inside.any():
+            found.append(AskedShare(fewest, most, int(inside.sum()), float(right[inside].mean()), float(said[inside].mean())))
     return tuple(found)
 
 

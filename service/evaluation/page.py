@@ -355,7 +355,9 @@ def _percent_interval(check: Figures) -> str:
 def _interval(ratio: Figures) -> str:
     text = f"{ratio['published']:g}"
     mark = "°" if ratio["interval"] == COMPUTED else ""
-    return f"{text} ({ratio['low']:g}–{ratio['high']:g}){mark}" if ratio["low"] is not None and ratio["high"] is not None else text
+    if ratio["low"] is None or ratio["high"] is None:
+        return text
+    return f"{text} ({ratio['low']:g}–{ratio['high']:g}){mark}"
 
 
 def _lower(text: str) -> str:

@@ -1,9 +1,9 @@
 """Patients drawn from the network itself, to see whether it keeps its own promises.
 
 Each has a set of conditions drawn from the prior of their age and sex, a random selection of findings that are asked, and
-answers drawn from the rates of that set as they count (in full or shared, tilted by the published clusters). What the network then says must be calibrated:
-of all patterns given 30 to 40 %, about 35 % are true, and the truth must rank evenly among draws from the posterior. That
-shows that the arithmetic is right. It cannot show that the numbers are.
+answers drawn from the rates of that set as they count: in full or shared, tilted by the published clusters. What the network
+then says must be calibrated: of all patterns given 30 to 40 %, about 35 % are true, and the truth must rank evenly among draws
+from the posterior. That shows that the arithmetic is right. It cannot show that the numbers are.
 """
 
 from __future__ import annotations

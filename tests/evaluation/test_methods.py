@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations as choose
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from service.app import Service
+from service.engine.dependence import leading
 from service.engine.differential import posterior
-from service.engine.evidence import leading
 from service.engine.hypotheses import Array
 from service.engine.network import Network, compile_network
 from service.evaluation.bars import Bar
 from service.evaluation.cases import engine_cases
-from service.evaluation.clusters import Cluster, Statement, check_cluster, holding, load_clusters, rule_masses
+from service.evaluation.clusters import (
+    Cluster,
+    Statement,
+    check_cluster,
+    holding,
+    interval_from_counts,
+    joint_mass,
+    load_clusters,
+    rule_masses,
+)
 from service.evaluation.plots import PLOTS, write_plots
 from service.evaluation.populations import expected_share, load_population_checks
+from service.evaluation.reach import CAUSES, causes_of_misses, expected_right, reaches
 from service.evaluation.sensitivity import measure_sensitivity, moved_knowledge, slope_influences
 from service.evaluation.simulation import chi_square_tail, simulate
-from service.evaluation.vignettes import matches, published_cases, rows
+from service.evaluation.vignettes import Outcome, matches, published_cases, rows
 from service.resources import tables_directory
 
 CHECKS = tables_directory().parent / "checks"
@@ -64,10 +77,13 @@ def test_a_rule_of_one_finding_is_met_as_often_as_the_finding_is_present(network
 
 
 def test_two_of_four_is_the_sum_over_the_ways_to_meet_it(network: Network) -> None:
-    """By hand for each hypothesis: products of rates over all choices of two or more of the four findings."""
+    """By hand for each hypothesis: products of rates over all choices of two or more of the four findings.
+
+    With the disease itself the published cluster says how often the rule is met.
+    """
     cluster = CLUSTERS["berlin_2of4"]
     observables = [network.by_finding[item.finding_id][0] for item in cluster.counted]
-    leaders = leading(observables, network)
+    leaders = leading(observables, network.dependency_groups, network.separation)
     rates = []
     for item, observable in zip(cluster.counted, observables, strict=True):
         table = network.log_full if observable.id in leaders else network.log_shared
@@ -75,7 +91,57 @@ def test_two_of_four_is_the_sum_over_the_ways_to_meet_it(network: Network) -> No
         rates.append(sum(np.exp(table[network.start[observable.id] + index]) for index in levels))
     expected = sum(_product(rates, chosen) for count in (2, 3, 4) for chosen in choose(range(4), count))
     met, _ = rule_masses(cluster, network)
-    assert np.allclose(met, np.exp(network.hypotheses.log_prior) * expected, rtol=1e-9)
+    (compiled,) = (one for one in network.clusters if one.cluster.id == "berlin_pattern")
+    without = np.ones(network.hypotheses.count, dtype=bool)
+    without[compiled.with_target] = False
+    prior = np.exp(network.hypotheses.log_prior)
+    assert np.allclose(met[without], (prior * expected)[without], rtol=1e-9)
+    alone = 1 + [condition.id for condition in network.hypotheses.conditions].index("ax_spa")
+    assert met[alone] == pytest.approx(prior[alone] * compiled.wanted[1:].sum(), rel=1e-9)
+    assert met[alone] > 1.5 * prior[alone] * expected[alone]
+
+
+@pytest.mark.parametrize(
+    ("shown", "published"),
+    [((23, 27, 7, 33), (2.04, 7.89)), ((4, 27, 26, 33), (0.07, 0.47))],  # van der Wurff 2006 prints counts and intervals
+)
+def test_an_interval_from_counts_is_the_one_a_study_prints(shown: tuple[int, int, int, int], published: tuple[float, float]) -> None:
+    found = interval_from_counts(*shown)
+    assert found is not None
+    assert [round(end, 2) for end in found] == pytest.approx(published, abs=0.011)
+
+
+def test_an_empty_cell_has_no_interval() -> None:
+    assert interval_from_counts(0, 21, 1, 51) is None
+
+
+def test_computed_intervals_of_the_table_follow_from_its_counts_and_these_from_what_is_printed() -> None:
+    """The numbers of people reproduce the printed sensitivity and specificity, and the interval is worked out from them."""
+    with (CHECKS / "combination_rules.csv").open(encoding="utf-8", newline="") as table:
+        computed = [row for row in csv.DictReader(table) if row["interval"] == "computed from counts"]
+    assert len(computed) > 10
+    for row in computed:
+        target, others = int(row["n_target"]), int(row["n_compared"])
+        hits, alarms = round(float(row["sensitivity"]) * target), others - round(float(row["specificity"]) * others)
+        assert hits / target == pytest.approx(float(row["sensitivity"]), abs=0.0051), row["rule_id"]
+        assert 1 - alarms / others == pytest.approx(float(row["specificity"]), abs=0.0051), row["rule_id"]
+        assert row["counts_from"], row["rule_id"]
+        for name, counts in (("lr_pos", (hits, target, alarms, others)),
+                             ("lr_neg", (target - hits, target, others - alarms, others))):
+            if row[name]:
+                found = interval_from_counts(*counts)
+                assert found is not None
+                assert [f"{end:.3g}" for end in found] == [f"{float(row[f'{name}_{end}']):.3g}" for end in ("low", "high")]
+
+
+@pytest.mark.parametrize("cluster_id", ["sij_count"])
+def test_the_parts_of_a_count_share_it_as_the_parts_by_themselves_have_it(cluster_id: str, network: Network) -> None:
+    """All combinations of parts together are everyone, and of equal counts the likelier parts are positive more often."""
+    parts = network.knowledge.clusters[cluster_id]
+    total = np.zeros(network.hypotheses.count)
+    for chosen in product((True, False), repeat=len(parts)):
+        total += joint_mass(dict(zip(parts, chosen, strict=True)), network)
+    assert np.allclose(total, np.exp(network.hypotheses.log_prior), rtol=1e-9)
 
 
 def _product(rates: list[Array], chosen: tuple[int, ...]) -> Array:
@@ -238,3 +304,46 @@ def test_a_plot_has_the_same_bytes_each_time(drawn: list[Path], tmp_path: Path) 
     for one, other in zip(drawn, again, strict=True):
         assert one.read_bytes() == other.read_bytes()
         assert b"dc:date" not in one.read_bytes()
+
+
+# --- what the bar can reach -------------------------------------------------------------------------------------------
+
+
+def outcome(case: str, region: str, said: str, *, percent: float = 40.0, of_label: float = 10.0, **changes: object) -> Outcome:
+    made = replace(
+        published_cases()[0], case=case, region=region, components=("hip", "spine") if region == "both" else (region,),
+        acceptable=(), completeness="rich", fit="exact", facts=10, unmapped=0,
+        **{key: value for key, value in changes.items() if key in ("fit", "unmapped", "completeness")},
+    )
+    label = made.label
+    return Outcome(
+        case=made, pattern=said, percent=percent, status=str(changes.get("status", "final")),
+        urgency=str(changes.get("urgency", "routine")), red_flags=(), patterns={label: of_label, said: percent},
+        conditions=(), rationale="",
+    )
+
+
+def test_every_miss_of_the_bar_has_exactly_one_cause_and_the_first_that_applies() -> None:
+    outcomes = [
+        outcome("right", "hip", "hip", of_label=40.0),
+        outcome("serious", "serious", "hip", unmapped=9),
+        outcome("both", "both", "spine"),
+        outcome("none", "sij", "hip", fit="none", unmapped=9),
+        outcome("unmapped", "sij", "hip", unmapped=4),
+        outcome("close", "sij", "hip", of_label=30.0, status="preliminary"),
+        outcome("against", "sij", "hip"),
+        outcome("sparse", "sij", "hip", completeness="sparse"),
+    ]
+    assert [cause.cases for cause in causes_of_misses(outcomes)] == [
+        ("serious",), ("both",), ("none",), ("unmapped",), ("close",), ("against",),
+    ]
+    assert len(CAUSES) == 6
+    groups = {group.name.split(":")[0]: group for group in reaches(outcomes)}
+    assert (groups["all"].cases, groups["all"].right) == (7, 1)
+    assert groups["one region, benign"].cases == 5
+    assert expected_right(outcomes) == pytest.approx(2.8)
+
+
+def test_a_missed_danger_that_a_red_flag_escalates_is_counted() -> None:
+    (serious, *_) = reaches([outcome("one", "serious", "hip", urgency="urgent"), outcome("two", "serious", "hip")])
+    assert (serious.cases, serious.right, serious.missed_but_escalated) == (2, 0, 1)

@@ -105,7 +105,9 @@ def test_two_of_four_is_the_sum_over_the_ways_to_meet_it(network: Network) -> No
     ("shown", "published"),
     [((23, 27, 7, 33), (2.04, 7.89)), ((4, 27, 26, 33), (0.07, 0.47))],  # van der Wurff 2006 prints counts and intervals
 )
-def test_an_interval_from_counts_is_the_one_a_study_prints(shown: tuple[int, int, int, int], published: tuple[float, float]) -> None:
+def test_an_interval_from_counts_is_the_one_a_study_prints(
+    shown: tuple[int, int, int, int], published: tuple[float, float]
+) -> None:
     found = interval_from_counts(*shown)
     assert found is not None
     assert [round(end, 2) for end in found] == pytest.approx(published, abs=0.011)

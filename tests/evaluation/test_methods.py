@@ -311,17 +311,19 @@ def test_a_plot_has_the_same_bytes_each_time(drawn: list[Path], tmp_path: Path) 
 # --- what the bar can reach -------------------------------------------------------------------------------------------
 
 
-def outcome(case: str, region: str, said: str, *, percent: float = 40.0, of_label: float = 10.0, **changes: object) -> Outcome:
+def outcome(
+    case: str, region: str, said: str, *, of_label: float = 10.0, status: str = "final", urgency: str = "routine",
+    completeness: str = "rich", fit: str = "exact", unmapped: int = 0,
+) -> Outcome:
+    """A made-up outcome that says a source with 40 %."""
+    components = ("hip", "spine") if region == "both" else (region,)
     made = replace(
-        published_cases()[0], case=case, region=region, components=("hip", "spine") if region == "both" else (region,),
-        acceptable=(), completeness="rich", fit="exact", facts=10, unmapped=0,
-        **{key: value for key, value in changes.items() if key in ("fit", "unmapped", "completeness")},
+        published_cases()[0], case=case, region=region, components=components, acceptable=(), completeness=completeness,
+        fit=fit, facts=10, unmapped=unmapped,
     )
-    label = made.label
     return Outcome(
-        case=made, pattern=said, percent=percent, status=str(changes.get("status", "final")),
-        urgency=str(changes.get("urgency", "routine")), red_flags=(), patterns={label: of_label, said: percent},
-        conditions=(), rationale="",
+        case=made, pattern=said, percent=40.0, status=status, urgency=urgency, red_flags=(),
+        patterns={made.label: of_label, said: 40.0}, conditions=(), rationale="",
     )
 
 

@@ -139,6 +139,7 @@ def searchset(
     search: Search,
     bundle_id: str,
     outcome: Mapping[str, Any] | None,
+    outcome_id: str,
 ) -> Resource:
     """The Bundle that answers a search. Its self link holds only the parameters that were applied."""
     own = f"{address}/{offered.name}"
@@ -146,7 +147,8 @@ def searchset(
         {"fullUrl": f"{own}/{resource['id']}", "resource": resource, "search": {"mode": "match"}} for resource in matches
     ]
     if outcome is not None:
-        entries.append({"resource": dict(outcome), "search": {"mode": "outcome"}})
+        # HL7's validator wants an address for every entry of a searchset; this one is of nothing that could be read.
+        entries.append({"fullUrl": f"urn:uuid:{outcome_id}", "resource": dict(outcome), "search": {"mode": "outcome"}})
     bundle: Resource = {
         "resourceType": "Bundle",
         "id": bundle_id,

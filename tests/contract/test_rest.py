@@ -322,6 +322,7 @@ def test_an_unknown_search_parameter_is_left_out_and_named(client: FlaskClient) 
     found = client.get("/fhir/CodeSystem?bogus=secret&_id=finding").get_json(force=True)
     modes = [entry["search"]["mode"] for entry in found["entry"]]
     assert (modes, found["total"]) == (["match", "outcome"], 1)
+    assert found["entry"][1]["fullUrl"].startswith("urn:uuid:")
     issue = found["entry"][1]["resource"]["issue"][0]
     assert (issue["severity"], issue["code"]) == ("warning", "not-supported")
     assert "bogus" in json.dumps(issue) and "secret" not in json.dumps(found)

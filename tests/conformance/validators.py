@@ -1,0 +1,78 @@
+"""Three validators of others, asked about a folder of resources: HL7's own, Medplum's, and that of the npm package `fhir`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.tools import HERE, Tools
+
+VALIDATORS = {
+    "hl7": "HL7's validator (org.hl7.fhir.validation, as HAPI packs it)",
+    "medplum": "Medplum's validateResource (@medplum/core)",
+    "fhirjs": "the npm package fhir",
+}
+WITHOUT_PROFILES = ("fhirjs",)  # knows R4 alone
+ERRORS = ("fatal", "error")
+TIMEOUT_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One remark of one validator about one file."""
+
+    validator: str
+    file: str
+    severity: str
+    path: str
+    text: str
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity in ERRORS
+
+    @property
+    def is_warning(self) -> bool:
+        return self.severity == "warning"
+
+    def __str__(self) -> str:
+        return f"{self.validator} {self.severity} {self.file} {self.path}: {self.text}"
+
+
+Verdicts = Mapping[str, Mapping[str, Sequence[Issue]]]  # validator -> file -> its remarks
+
+
+def judged(tools: Tools, definitions: Path, resources: Path) -> Verdicts:
+    """What each validator says of every *.json below `resources`, knowing the definitions below the other folder.
+
+    AssertionError if one of them did not get to the end: silence would look like consent.
+    """
+    expected = {path.relative_to(resources).as_posix() for path in resources.rglob("*.json")}
+    with ThreadPoolExecutor() as pool:
+        running = {name: pool.submit(_asked, name, tools, definitions, resources) for name in VALIDATORS}
+    verdicts = {name: future.result() for name, future in running.items()}
+    for name, found in verdicts.items():
+        assert set(found) == expected, f"{name} did not judge {sorted(expected - set(found))[:5]}"
+    return verdicts
+
+
+def _asked(name: str, tools: Tools, definitions: Path, resources: Path) -> dict[str, list[Issue]]:
+    if name == "hl7":
+        command = ["java", "-XX:+UseParallelGC", "-cp", f"{tools.jars}/*", str(HERE / "java" / "Validate.java")]
+    else:
+        command = ["node", str(tools.node / f"{name}.mjs")]
+    done = subprocess.run(
+        [*command, str(definitions), str(resources)], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+    )
+    assert done.returncode == 0, f"{name} broke off: {done.stderr[-2000:]}"
+    found: dict[str, list[Issue]] = {}
+    for line in done.stdout.splitlines():
+        verdict = json.loads(line)
+        found[verdict["file"]] = [
+            Issue(name, verdict["file"], issue["severity"], issue.get("path") or "", issue["text"]) for issue in verdict["issues"]
+        ]
+    return found

@@ -1,0 +1,31 @@
+"""The warnings that stand, and why: known_warnings.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance.tools import HERE
+from conformance.validators import Issue
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWarning:
+    """A kind of warning of one validator that we let stand."""
+
+    validator: str
+    pattern: str
+    reason: str
+
+
+def known_warnings() -> list[KnownWarning]:
+    """Those of known_warnings.json."""
+    listed = json.loads((HERE / "known_warnings.json").read_text(encoding="utf-8"))["warnings"]
+    return [KnownWarning(**warning) for warning in listed]
+
+
+def explained_by(issue: Issue, known: Sequence[KnownWarning]) -> KnownWarning | None:
+    """The first that names this warning, or None."""
+    return next((one for one in known if one.validator == issue.validator and re.search(one.pattern, issue.text)), None)

@@ -155,7 +155,15 @@ def _search_view(
             outcome = operation_outcome([unknown_parameter(name, offered) for name in query.ignored])
         matches = definitions.matches(offered, query)
         return resource_response(
-            searchset(matches, address=address(), offered=offered, search=query, bundle_id=new_id(), outcome=outcome, outcome_id=new_id())
+            searchset(
+                matches,
+                address=address(),
+                offered=offered,
+                search=query,
+                bundle_id=new_id(),
+                outcome=outcome,
+                outcome_id=new_id(),
+            )
         )
 
     return search

@@ -47,6 +47,11 @@ class LiveServer:
             f"{self.fhir}/$assess", data=json.dumps(resource), headers={"Content-Type": FHIR_JSON}, timeout=30, **more
         )
 
+    def resident_bytes(self) -> int:
+        """The memory of the process that is in use now."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
 

@@ -12,8 +12,11 @@ RUN pip wheel --no-deps --wheel-dir /tmp/wheel . \
  && /opt/hipspine/bin/python -m compileall -q /opt/hipspine/lib
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --no-create-home hipspine
+RUN useradd --system --uid 10001 --no-create-home hipspine && install -d -o 10001 -m 700 /data
 COPY --from=build /opt/hipspine /opt/hipspine
+# What is stored goes to /data unless HIPSPINE_DATABASE_URL names a PostgreSQL database: keep it on a volume (-v hipspine:/data).
+ENV HIPSPINE_DATA_FOLDER=/data
+VOLUME /data
 # Inside a container loopback reaches nobody. Publish the port to loopback (-p 127.0.0.1:8000:8000) or put a proxy in front.
 ENV PATH=/opt/hipspine/bin:$PATH HOST=0.0.0.0 PORT=8000 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001

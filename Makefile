@@ -57,9 +57,10 @@ vignettes: $(TEST_READY)  ## Run the published cases and write docs/vignettes.md
 	$(TEST)/bin/python -m tests.vignettes.write
 
 # Needs the tool uv, which nothing else here does. Extras stay in the lock: pip takes `coverage[toml]` for unpinned when only
-# `coverage` is listed and a newer release exists. Run it after changing a dependency in pyproject.toml.
+# `coverage` is listed and a newer release exists. The driver of PostgreSQL is in, so that a URL in the settings is all that a
+# deployment has to change. Run it after changing a dependency in pyproject.toml.
 lock:  ## Write both lock files anew from pyproject.toml.
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header pyproject.toml --extra postgresql -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header pyproject.toml --group test -o tests/requirements.lock
 
 clean:  ## Remove what the targets above made.

@@ -250,7 +250,7 @@ def create_app(
         )
     app.register_blueprint(definition_pages(service.definitions, partial(_compiled, "examples", settings)))
     app.register_blueprint(package_blueprint(partial(fhir_package, service), file_name=f"{NAME}-{__version__}.tgz"))
-    app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version))
+    app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version, store=store))
     return app
 
 

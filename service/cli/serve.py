@@ -40,6 +40,9 @@ def command(host: str | None, port: int | None, server: str | None, workers: int
 
     app = create_app(settings)
     serve_waitress(app, bound, settings, announce=lambda: click.echo(greeting(settings, actual_port)))
+    store = app.extensions["hipspine-store"]
+    if store is not None:
+        store.close()  # SQLite then puts its log into the file, so that a copy of the file alone is whole
     logging.getLogger("service").info("stopped")
 
 
@@ -69,9 +72,10 @@ def warn_if_reachable(settings: Settings) -> None:
             err=True,
         )
     if not settings.loopback:
+        stored = "" if settings.database is None else ", and READ, CHANGE AND DELETE EVERY PATIENT RECORD STORED IN IT"
         click.secho(
-            f"WARNING: listening on {settings.host}: everyone who can reach this machine can use the service. There is no "
-            "authentication and no encryption yet. Keep it behind a proxy that has both, or set HOST=127.0.0.1.",
+            f"WARNING: listening on {settings.host}: everyone who can reach this machine can use the service{stored}. There is "
+            "no authentication and no encryption yet. Keep it behind a proxy that has both, or set HOST=127.0.0.1.",
             fg="red",
             bold=True,
             err=True,

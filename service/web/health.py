@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from service.errors import Unavailable
+from service.storage.store import ResourceStore
 
-def health_blueprint(*, version: str, knowledge_version: str) -> Blueprint:
-    """/healthz: the process answers. /readyz: the tables are loaded and the first assessment has been made."""
+
+def health_blueprint(*, version: str, knowledge_version: str, store: ResourceStore | None) -> Blueprint:
+    """/healthz: the process answers. /readyz: the tables are loaded, the first assessment is made, and the database answers."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
@@ -15,7 +18,14 @@ def health_blueprint(*, version: str, knowledge_version: str) -> Blueprint:
 
     @blueprint.get("/readyz")
     def readyz() -> Response:
-        # The application exists only once it is loaded and warm, so being asked is being ready.
+        # The application exists only once it is loaded and warm: what may be missing is the database.
+        try:
+            if store is not None:
+                store.check()
+        except Unavailable:
+            answer = jsonify(status="unavailable", reason="The database does not answer.", version=version)
+            answer.status_code = 503
+            return answer
         return jsonify(status="ready", version=version, knowledge=knowledge_version)
 
     return blueprint

@@ -257,3 +257,19 @@ def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(
     assert server.process.poll() is None
     assert notes.unanswered >= 1, "the kills hit requests in work"
     check(open_store(url), notes)
+
+
+def test_readiness_follows_the_database(
+    own_postgresql: PostgresServer, start_server: Callable[..., LiveServer]
+) -> None:
+    """Alive all the time; ready only while the database answers; writes are answered 503 and not by a fault of ours."""
+    server = start_server(HIPSPINE_DATABASE_URL=own_postgresql.create_database("ready"))
+    assert requests.get(f"{server.url}/readyz", timeout=10).status_code == 200
+    own_postgresql.kill()
+    assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 503
+    assert requests.get(f"{server.url}/healthz", timeout=10).status_code == 200
+    refused = requests.post(f"{server.fhir}/Patient", json={"resourceType": "Patient"}, headers=JSON, timeout=30)
+    assert (refused.status_code, refused.json()["issue"][0]["code"], refused.headers["Retry-After"]) == (503, "transient", "1")
+    own_postgresql.start()
+    assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
+    assert requests.post(f"{server.fhir}/Patient", json={"resourceType": "Patient"}, headers=JSON, timeout=30).status_code == 201

@@ -21,6 +21,7 @@ from service.clients.outbound import Outbound
 from service.code_parts import build_terminology, build_validation, build_validator
 from service.engine.assess import build_engine
 from service.fhir import r4
+from service.fhir.codes.capabilities import terminology_capabilities
 from service.fhir.codes.licence import without_snomed
 from service.fhir.codes.operations import TerminologyOperations
 from service.fhir.codes.published import published_terminology
@@ -193,6 +194,7 @@ def create_app(
     install_error_handlers(app, fhir_path=FHIR_PATH)
     address = fhir_address(settings.public_url)
     stored, bundles = _views_of(store, service, address) if store is not None else (None, None)
+    started = utc_now().isoformat(timespec="seconds")
     validation = build_validation(service.validator, service.definitions, store, limits_of(settings))
     install_fhir_routes(
         app,
@@ -209,11 +211,14 @@ def create_app(
         },
         stored=stored,
         bundles=bundles,
+        terminology_statement=lambda base: terminology_capabilities(
+            service.terminology.held, address=base, version=__version__, date=started
+        ),
         address=address,
         new_id=new_id,
         base_url=settings.base_url,
         version=__version__,
-        started=utc_now().isoformat(timespec="seconds"),
+        started=started,
     )
     sources = Sources(
         version=__version__,

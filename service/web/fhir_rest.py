@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
+from service.errors import Fault, MalformedInput
 from service.fhir.capability import capability_statement
 from service.fhir.conformance import Definitions, read_search, searchset, unknown_parameter
 from service.fhir.outcomes import operation_outcome
@@ -36,6 +37,7 @@ def install_fhir_routes(
     operations: Mapping[str, OperationView],
     stored: ResourceViews | None,
     bundles: Callable[..., Response] | None,
+    terminology_statement: Callable[[str], dict[str, Any]],
     address: Callable[[], str],
     new_id: Callable[[], str],
     base_url: str,
@@ -45,7 +47,8 @@ def install_fhir_routes(
     """Add every route below /fhir to `app`.
 
     `operations` holds a view for every operation of the registry, by name; `stored` the views of stored resources, None where
-    there is no store; `bundles` the view of transactions and batches; `started` is when this instance began, as a FHIR dateTime.
+    there is no store; `bundles` the view of transactions and batches; `terminology_statement` makes the TerminologyCapabilities
+    for an address; `started` is when this instance began, as a FHIR dateTime.
     """
     app.url_map.converters["fhir_id"] = FhirId
     app.before_request(_negotiate)
@@ -53,6 +56,8 @@ def install_fhir_routes(
 
     @blueprint.get("/metadata")
     def metadata() -> Response:
+        if metadata_mode(request.args.getlist("mode")) == "terminology":
+            return resource_response(terminology_statement(address()))
         statement = capability_statement(
             address=address(), base_url=base_url, version=version, date=started, storing=stored is not None
         )
@@ -119,6 +124,20 @@ def _add_stored(add: _Adder, offered: ResourceType, stored: ResourceViews) -> No
             addresses.setdefault(path, {})[method] = view
     for path, by_method in addresses.items():
         add(path, by_method)
+
+
+def metadata_mode(given: list[str]) -> str:
+    """Which statement is asked for: ``full``, ``normative`` or ``terminology``; MalformedInput if it is none of them.
+
+    Source: http://hl7.org/fhir/R4/http.html#capabilities.
+    """
+    if given in ([], ["full"], ["normative"], ["terminology"]):
+        return given[0] if given else "full"
+    raise MalformedInput(
+        Fault("value", "mode is none of the statements there are.", where="?mode",
+              rule="mode is given once, as full, normative or terminology.", repair="Use one of them or leave mode out.",
+              spec="http://hl7.org/fhir/R4/http.html#capabilities")
+    )
 
 
 def _negotiate() -> None:

@@ -153,7 +153,8 @@ def _system(segments: list[str], method: str, sources: Sources) -> Document | No
             "operationId": "capabilities",
             "tags": ["System"],
             "summary": "What this server offers",
-            "responses": {"200": fhir_response("CapabilityStatement", "The CapabilityStatement.")},
+            "parameters": [query_parameter("mode", "`terminology`: the TerminologyCapabilities; or `full`, `normative`.")],
+            "responses": {"200": fhir_response("Resource", "The CapabilityStatement, or the TerminologyCapabilities.")},
         }
     if segments == ["_history"] and method == "GET":
         return _history("system-history", "System", "Every change of every resource, newest first")

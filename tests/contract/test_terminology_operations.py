@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.app import Service
+from service.fhir import r4
 from service.fhir.codes.inverse import INVERSE
 
 Resource = dict[str, Any]
@@ -537,3 +538,29 @@ def test_an_operation_on_an_instance_that_does_not_exist_is_404(client: FlaskCli
     response = client.get(f"/fhir/{path}")
     assert response.status_code == 404
     assert issues(response.get_json(force=True))[0][0] == "not-found"
+
+
+# --- TerminologyCapabilities -------------------------------------------------------------------------------------------
+
+
+def test_metadata_tells_what_is_held_and_which_parameters_an_expansion_takes(client: FlaskClient, service: Service) -> None:
+    statement = get(client, "metadata", mode="terminology")
+    assert statement["resourceType"] == "TerminologyCapabilities"
+    assert r4.check(statement).faults == ()
+    assert {one["uri"] for one in statement["codeSystem"]} == set(service.terminology.held.systems)
+    assert f"SNOMED CT ({len(service.terminology.held.systems[SNOMED].concepts)} codes)" in statement["description"]
+    whole = next(one for one in statement["codeSystem"] if one["uri"] == FINDING)
+    assert whole["version"][0]["language"] == ["en", "de"] and whole["subsumption"]
+    for parameter in statement["expansion"]["parameter"]:
+        value_of_it = {"url": f"{BASE}/ValueSet/finding", "count": "1", "offset": "0", "date": "2030-01-01"}.get(
+            parameter["name"], "true"
+        )
+        query = {"url": f"{BASE}/ValueSet/finding", parameter["name"]: value_of_it}
+        if parameter["name"] != "valueSetVersion":
+            assert client.get("/fhir/ValueSet/$expand", query_string=query).status_code == 200, parameter
+
+
+def test_metadata_modes(client: FlaskClient) -> None:
+    assert get(client, "metadata", mode="full")["resourceType"] == "CapabilityStatement"
+    assert get(client, "metadata", mode="normative")["resourceType"] == "CapabilityStatement"
+    assert issues(get(client, "metadata", 400, mode="wrong")) == [("value", "?mode")]

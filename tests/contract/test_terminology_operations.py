@@ -498,6 +498,7 @@ def test_inverse_maps_turn_every_equivalence_round(service: Service) -> None:
         ({"system": CONDITION, "code": "hip_oa", "targetsystem": "http://example.org/x"}, 404, [("not-found", "?targetsystem")]),
         ({"system": CONDITION, "code": "hip_oa", "url": f"{BASE}/ConceptMap/none"}, 404, [("not-found", "?url")]),
         ({"system": CONDITION, "code": "hip_oa", "target": f"{BASE}/ValueSet/none"}, 404, [("not-found", "?target")]),
+        ({"system": CONDITION, "code": "hip_oa", "version": "9"}, 404, [("not-found", "?code")]),
         ({"system": CONDITION, "code": "hip_oa", "reverse": "1"}, 400, [("value", "?reverse")]),
     ],
 )

@@ -71,6 +71,8 @@ def translate(
     known = [coded for coded in asked if any(_groups(maps, coded.system, inputs, reverse=reverse))]
     if not known:
         raise NotFound(_no_map(held, asked[0], inputs))
+    for coded in known:
+        held.system(coded.system, version=coded.version, where=coded.where)
     matches = [match for coded in known for match in _matches(maps, coded, inputs, reverse=reverse)]
     fitting = [match for match in matches if _holds(match, side)]
     found = [match for match in fitting if match.equivalence not in _NOTHING]

@@ -118,7 +118,7 @@ class Held:
             if url not in found:
                 versions = {group.get("targetVersion", "") for group in self._groups() if group["target"] == url}
                 version = next(iter(versions)) if len(versions) == 1 else ""
-                found[url] = System(url, FRAGMENT_NAMES.get(url, url), version, False, concepts)
+                found[url] = System(url, FRAGMENT_NAMES.get(url, url.rsplit("/", 1)[-1]), version, False, concepts)
         return found
 
     def published(self, kind: str) -> Iterable[Resource]:

@@ -277,7 +277,7 @@ def test_expansion_lists_every_code_once_with_its_version(client: FlaskClient, s
     assert answer["resourceType"] == "ValueSet"
     expansion = answer["expansion"]
     codes = [contained["code"] for contained in expansion["contains"]]
-    assert codes == [finding.id for finding in service.parts.knowledge.findings]
+    assert codes == [concept["code"] for concept in service.definitions.read("CodeSystem", "finding")["concept"]]
     assert expansion["total"] == len(codes)
     assert {"name": "version", "valueUri": f"{FINDING}|0.1.0"} in expansion["parameter"]
     assert "compose" not in answer

@@ -12,6 +12,16 @@ LIMITS_OF_USE = (
     "Decision support for clinicians: weighs findings of hip-region pain between spine, sacroiliac joint and hip. "
     "Not a diagnosis, not for emergencies, not for use by patients alone."
 )
+REQUIREMENTS = "spine-hip-server"  # the statement of kind requirements that every instance meets
+PROFILES = {
+    "CarePlan": "spine-hip-care-plan",
+    "Device": "engine-device",
+    "Observation": "exam-finding",
+    "Provenance": "assessment-provenance",
+    "QuestionnaireResponse": "intake-response",
+    "RiskAssessment": "spine-hip-risk-assessment",
+    "ServiceRequest": "spine-hip-referral",
+}
 STORING = (
     "Resources are stored with all their versions, exactly as they were sent but for id and meta. What is sent to an operation "
     "is not stored. References are not checked and never followed to another server. Answers are JSON only."
@@ -33,6 +43,7 @@ def capability_statement(*, address: str, base_url: str, version: str, date: str
         "date": date,
         "description": LIMITS_OF_USE,
         "kind": "instance",
+        "instantiates": [f"{base_url}/CapabilityStatement/{REQUIREMENTS}"],
         "software": {"name": "HipSpine", "version": version},
         "implementation": {"description": "HipSpine assessment service", "url": address},
         "fhirVersion": FHIR_VERSION,
@@ -53,7 +64,10 @@ def capability_statement(*, address: str, base_url: str, version: str, date: str
 
 
 def _resource(offered: ResourceType, base_url: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"type": offered.name, "documentation": offered.documentation}
+    entry: dict[str, Any] = {"type": offered.name}
+    if offered.name in PROFILES:
+        entry["supportedProfile"] = [f"{base_url}/StructureDefinition/{PROFILES[offered.name]}"]
+    entry["documentation"] = offered.documentation
     if offered.interactions:
         entry["interaction"] = [{"code": code} for code in offered.interactions]
         entry |= _versioned(offered) if offered.stored else {"versioning": "no-version"}

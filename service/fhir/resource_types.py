@@ -171,6 +171,12 @@ _TYPES: tuple[ResourceType, ...] = (
         _BY_ADDRESS,
         VALUE_SET_OPERATIONS,
     ),
+    ResourceType(
+        "CapabilityStatement",
+        "What every server of this kind offers; what this one offers is at `metadata`.",
+        _PUBLISHED,
+        _BY_ADDRESS,
+    ),
     ResourceType("SearchParameter", "The search parameters of this server that R4 does not have.", _PUBLISHED, _BY_ADDRESS),
     ResourceType("StructureDefinition", "The profiles and extensions of requests and answers.", _PUBLISHED, _BY_ADDRESS),
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from service.errors import Fault, KnowledgeBaseError
 from service.fhir.terminology_checks import Resource, Resources, faults_of
@@ -103,6 +103,12 @@ class Terminology:
         self._sides: dict[tuple[str, str], str] = {}
         for resource in self.resources("ConceptMap"):
             self._index_map(resource)
+        side = self._resources.get(("CodeSystem", "side"), {})
+        self._sides |= {
+            (side["url"], concept["code"]): concept["code"]
+            for concept in side.get("concept", ())
+            if concept["code"] in get_args(Side)
+        }
 
     def _index_map(self, resource: Resource) -> None:
         for group in resource.get("group", ()):

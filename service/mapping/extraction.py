@@ -21,6 +21,7 @@ from service.mapping.references import ReferenceIndex, target_type
 
 EXTRACT = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observationExtract"
 CATEGORY = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observation-extract-category"
+PROFILE = "exam-finding"
 _UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"
 
 # Who may have observed, by the types R4 allows in Observation.performer; a Device that filled in a form goes elsewhere.
@@ -65,6 +66,9 @@ def extract_observations(held: Held, index: ReferenceIndex, context: ReadingCont
     }
     enabled = enabled_items(form, answers)
     common = _common(held, notebook)
+    if questionnaire is context.questionnaire:  # of another form we know neither codes nor answers
+        profile = f"{context.base_url}/StructureDefinition/{PROFILE}|{questionnaire['version']}"
+        common = {"resourceType": common["resourceType"], "meta": {"profile": [profile]}} | common
     return tuple(
         {**common, **made}
         for element, path in items_of(held.resource, held.path)

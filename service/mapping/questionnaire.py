@@ -18,20 +18,24 @@ from service.mapping.answers import answers_by_code
 
 QUESTIONNAIRE_ID = "hip-spine-intake"
 
-# The order in which a visit goes: who, what hurts, what is dangerous, then the examination, then what is on record.
-GROUPS: tuple[tuple[str, str], ...] = (
-    ("demographic", "About the patient"),
-    ("history", "History"),
-    ("red-flag", "Red flags"),
-    ("gait", "Gait and posture"),
-    ("rom", "Range of motion"),
-    ("exam-test", "Examination tests"),
-    ("palpation", "Palpation"),
-    ("neuro", "Neurology"),
-    ("treatment-response", "Response to treatment"),
-    ("imaging", "Imaging"),
-    ("laboratory", "Laboratory"),
+# The order in which a visit goes: who, what hurts, what is dangerous, then the examination, then what is on record. With each
+# group the category its answers have as Observations: asked, examined, or found by a test.
+GROUPS: tuple[tuple[str, str, str], ...] = (
+    ("demographic", "About the patient", "survey"),
+    ("history", "History", "survey"),
+    ("red-flag", "Red flags", "survey"),
+    ("gait", "Gait and posture", "exam"),
+    ("rom", "Range of motion", "exam"),
+    ("exam-test", "Examination tests", "exam"),
+    ("palpation", "Palpation", "exam"),
+    ("neuro", "Neurology", "exam"),
+    ("treatment-response", "Response to treatment", "survey"),
+    ("imaging", "Imaging", "imaging"),
+    ("laboratory", "Laboratory", "laboratory"),
 )
+_CATEGORIES = {kind: category for kind, _, category in GROUPS}
+_CATEGORY = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observation-extract-category"
+_CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 _UNIT = "http://hl7.org/fhir/StructureDefinition/questionnaire-unit"
 _MINIMUM = "http://hl7.org/fhir/StructureDefinition/minValue"
@@ -72,7 +76,7 @@ def _grouped(findings: Iterable[Finding]) -> list[tuple[str, str, list[Finding]]
     by_kind: dict[str, list[Finding]] = {}
     for finding in findings:
         by_kind.setdefault(finding.kind, []).append(finding)
-    known = [(kind, title, by_kind.pop(kind)) for kind, title in GROUPS if kind in by_kind]
+    known = [(kind, title, by_kind.pop(kind)) for kind, title, _ in GROUPS if kind in by_kind]
     # A new kind in the table gets a group of its own rather than vanishing from the form.
     return known + [(kind, kind.replace("-", " ").capitalize(), members) for kind, members in by_kind.items()]
 
@@ -80,7 +84,9 @@ def _grouped(findings: Iterable[Finding]) -> list[tuple[str, str, list[Finding]]
 def _group(
     kind: str, title: str, findings: Iterable[Finding], knowledge: KnowledgeBase, terminology: Terminology
 ) -> dict[str, Any]:
+    category = {"coding": [{"system": _CATEGORY_SYSTEM, "code": _CATEGORIES[kind]}]} if kind in _CATEGORIES else None
     return {
+        **({"extension": [{"url": _CATEGORY, "valueCodeableConcept": category}]} if category else {}),
         "linkId": f"group-{kind}",
         "text": title,
         "type": "group",

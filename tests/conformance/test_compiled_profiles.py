@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from support.node import PROFILES, ROOT, require_toolchain
 
 from service import __version__
@@ -69,3 +70,46 @@ def test_the_wheel_takes_the_compiled_folder_alone() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     folder = Path(project["tool"]["setuptools"]["package-dir"]["service.bundled.profiles"])
     assert folder == MADE.parent.relative_to(ROOT)
+
+
+def test_an_instance_meets_what_the_required_capabilities_say(client: FlaskClient) -> None:
+    """What it shall, and of what it should the store, which this instance has."""
+    required = COMPILED["CapabilityStatement-spine-hip-server.json"]
+    statement = client.get("/fhir/metadata").get_json(force=True)
+    assert statement["instantiates"] == [required["url"]]
+    offered = {entry["type"]: entry for entry in statement["rest"][0]["resource"]}
+    assert {one["name"] for one in required["rest"][0]["operation"]} <= {one["name"] for one in statement["rest"][0]["operation"]}
+    for entry in required["rest"][0]["resource"]:
+        there = offered[entry["type"]]
+        assert set(entry.get("supportedProfile", [])) <= set(there.get("supportedProfile", [])), entry["type"]
+        for kind, key in (("interaction", "code"), ("operation", "definition"), ("searchParam", "name")):
+            wanted = {
+                one[key]
+                for one in entry.get(kind, [])
+                if kind == "interaction" or one["extension"][0]["valueCode"] == "SHALL"
+            }
+            assert wanted <= {one[key] for one in there.get(kind, [])}, (entry["type"], kind)
+    profiles = {one["url"] for one in COMPILED.values() if one.get("kind") == "resource"}
+    assert {profile for entry in offered.values() for profile in entry.get("supportedProfile", [])} == profiles
+
+
+def test_what_the_profile_of_a_finding_says_of_side_and_level_is_understood(client: FlaskClient) -> None:
+    """Side and level as the example states them, in our own codes: the side counts, and the level does no harm."""
+    example = json.loads((MADE.parent / "examples" / "Observation-straight-leg-raise-right.json").read_text(encoding="utf-8"))
+    response = client.post("/fhir/Observation/$assess", json=example, content_type="application/fhir+json")
+    assert response.status_code == 200, response.text[:1000]
+    answer = response.get_json(force=True)
+    (used,) = [one["extension"] for one in answer["extension"] if one["url"].endswith("/used-finding")]
+    said = {part["url"]: next(value for name, value in part.items() if name.startswith("value")) for part in used}
+    assert (said["finding"]["code"], said["value"], said["side"]) == ("slr", "present", "right")
+    assert not [one for one in answer["extension"] if one["url"].endswith("/ignored-input")]
+
+
+def test_findings_taken_out_of_our_form_claim_their_profile_and_category(client: FlaskClient) -> None:
+    form = json.loads((ROOT / "tests" / "data" / "hip.json").read_text(encoding="utf-8"))
+    answer = client.post("/fhir/QuestionnaireResponse/$extract", json=form, content_type="application/fhir+json")
+    held = answer.get_json(force=True)["parameter"][0]["resource"]["entry"]
+    for entry in held:
+        assert entry["resource"]["meta"] == {"profile": [f"{CANONICAL_BASE}/StructureDefinition/exam-finding|{__version__}"]}
+    categories = {entry["resource"]["category"][0]["coding"][0]["code"] for entry in held}
+    assert {"survey", "exam", "imaging"} <= categories

@@ -78,7 +78,7 @@ def test_S1_the_form_of_the_real_tables_is_valid_and_covers_them(terminology: Te
     form = build_questionnaire(knowledge, terminology, base_url="https://hipspine.example/fhir", version="1")
     assert not check(form).faults
     assert sorted(question["linkId"] for question in questions(form)) == sorted(one.id for one in knowledge.findings)
-    assert {group["linkId"] for group in form["item"]} == {f"group-{kind}" for kind, _ in GROUPS}
+    assert {group["linkId"] for group in form["item"]} == {f"group-{kind}" for kind, _, _ in GROUPS}
 
 
 def real_form(terminology: Terminology) -> dict[str, Resource]:
@@ -110,6 +110,16 @@ def test_S1_options_with_an_order_carry_it_and_unknown_has_none(terminology: Ter
 def test_S1_options_without_an_order_have_no_ordinal(terminology: Terminology) -> None:
     for name in ("pain_groin", "onset_precipitant", "faber", "fracture_imaging"):
         assert all("extension" not in option["valueCoding"] for option in real_form(terminology)[name]["answerOption"]), name
+
+
+def test_S6_every_group_says_the_category_of_its_findings(terminology: Terminology) -> None:
+    built = build_questionnaire(load_knowledge_base(tables_directory()), terminology, base_url=BASE, version="1.0.0")
+    said = {
+        group["linkId"].removeprefix("group-"): group["extension"][0]["valueCodeableConcept"]["coding"][0]["code"]
+        for group in built["item"]
+    }
+    assert said == {kind: category for kind, _, category in GROUPS}
+    assert set(said.values()) == {"survey", "exam", "imaging", "laboratory"}
 
 
 def test_S5_the_parts_of_a_count_are_asked_until_the_count_is_given(terminology: Terminology) -> None:

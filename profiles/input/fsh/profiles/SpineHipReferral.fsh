@@ -18,14 +18,13 @@ Description: "A referral or imaging that an assessment proposes, as a draft. Not
 * occurrence[x] only Period
 * occurrence[x] ^short = "By when, where it should be soon"
 * authoredOn 1..1
-* requester 1..1
-* requester only Reference(EngineDevice)
+* requester only Reference(EngineDevice or Practitioner or PractitionerRole or Organization)
+* requester ^short = "The engine, until a clinician takes it up"
 * performerType from $service (required)
 * performerType ^short = "The specialty it goes to"
 * reasonCode 1..*
 * reasonCode.text 1..1
 * reasonCode ^short = "The symptom as coded, and why it is proposed in words; never a suspected disease as if it were confirmed"
-* supportingInfo 1..*
-* supportingInfo ^short = "The assessment that proposes it"
+* supportingInfo ^short = "The assessment that proposes it; absent where a card offers the draft by itself"
 * note 1..*
 * note ^short = "That software drafted it"

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "knowledge": "Check and show the knowledge tables.",
         "evaluate": "Measure the answers: published cases, clusters, shares; calibration; sensitivity.",
         "model-card": "Show what the model is, what it is for and how good it is.",
+        "ehr": "Check a record system, make a key for it, write into it.",
         "bench": "Measure the service against plain yardsticks.",
         "package": "Write the FHIR package: profiles, operations, form, terminology.",
         "db": "The database: its schema, its copy.",

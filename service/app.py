@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response
 
 from service import __version__
+from service.after_hooks import build_after_hooks
 from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.clients.outbound import Outbound
@@ -54,7 +55,7 @@ from service.web.cds_hooks import hook_address, install_hook_routes
 from service.web.definition_pages import definition_pages
 from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
-from service.web.feedback import Remembering, install_feedback_routes
+from service.web.feedback import install_feedback_routes
 from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.openapi import Sources
@@ -228,8 +229,10 @@ def create_app(
     )
     install_docs(app, sources, public_url=settings.public_url)
     records = hook_records(store)
-    remembering = Remembering(records, utc_now) if records is not None else None
-    app.extensions["hipspine-hook-cards"] = remembering
+    after_hooks = None
+    if store is not None and records is not None:
+        after_hooks = build_after_hooks(settings, store, records, service.outbound, now=utc_now, new_id=new_id)
+    app.extensions["hipspine-after-hooks"] = after_hooks
     authenticate = build_authentication(settings, service.outbound, seen=records, clock=lambda: utc_now().timestamp())
     hooks_at = hook_address(settings.hooks_url)
     install_hook_routes(
@@ -238,7 +241,7 @@ def create_app(
         languages=service.parts.languages,
         authenticate=authenticate,
         discovery_open=settings.hooks_discovery == "open",
-        issued=remembering if remembering is not None else lambda service_id, cards: None,
+        answered=after_hooks if after_hooks is not None else lambda *_: None,
         fhir_address=address,
         address=hooks_at,
         origins=[origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()],

@@ -159,6 +159,29 @@ class Settings:
         parsers.Float(validate=Range(0.1, 60)),
     )
     ehr_max_resources: int = _setting("Most resources read from the record system for one prefetch key.", 1_000, _whole(1))
+    ehr_write_back: Literal["off", "on"] = _setting(
+        "Whether assessments made at the start and end of encounters are written into the record system.",
+        "off",
+        parsers.String(validate=OneOf(["off", "on"])),
+    )
+    ehr_fhir_url: str | None = _setting("FHIR base of the record system that is written to.", None, _address())
+    ehr_token_url: str | None = _setting(
+        "Its token endpoint (SMART Backend Services). Unset: no token is needed.", None, _address()
+    )
+    ehr_client_id: str = _setting("Client id of this service there.", "hipspine", parsers.String())
+    ehr_private_key: str | None = _setting(
+        "File with the private key (JWK) that the client id is registered for.", None, parsers.String()
+    )
+    ehr_scopes: str = _setting(
+        "Scopes asked for.",
+        "system/RiskAssessment.crs system/ServiceRequest.crs system/Provenance.crs",
+        parsers.String(),
+    )
+    ehr_write_types: str = _setting(
+        "Resource types it takes beside RiskAssessment; `python -m service ehr check URL` tells.",
+        "ServiceRequest,Provenance",
+        parsers.String(),
+    )
     outbound_max_bytes: int = _setting("Largest answer of another host that is read, in bytes.", 20_000_000, _whole(1_000))
     outbound_ca_bundle: str | None = _setting(
         "File with the certificates (PEM) that other hosts are verified against. Unset: those that come with requests.",

@@ -53,6 +53,7 @@ class HookService:
     context: tuple[str, ...]
     prefetch: tuple[Prefetch, ...]
     cards: tuple[CardKind, ...]
+    writes_back: bool = False  # whether its assessments are for the record, where that is set up
 
     def described(self) -> dict[str, Any]:
         """The entry as discovery shows it."""
@@ -98,6 +99,7 @@ class _ServiceSchema(Schema):
         keys=fields.String(validate=Regexp(r"[a-z]+\Z")), values=fields.Nested(_PrefetchSchema), required=True
     )
     cards = fields.List(fields.String(validate=OneOf(get_args(CardKind))), required=True, validate=Length(1))
+    writesBack = fields.Boolean(load_default=False)
 
 
 def services_directory() -> Path:
@@ -149,6 +151,7 @@ def _service(raw: dict[str, Any], known: Mapping[str, str]) -> HookService:
             Prefetch(key, _filled(one["query"], known), one["required"]) for key, one in raw["prefetch"].items()
         ),
         cards=tuple(raw["cards"]),
+        writes_back=raw["writesBack"],
     )
 
 

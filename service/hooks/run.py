@@ -31,10 +31,19 @@ class HookParts:
     workbench: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HookAnswer:
+    """The response to a call, the cards in it as they are counted, and the assessment behind them if there is one."""
+
+    body: dict[str, Any]
+    issued: tuple[Issued, ...] = ()
+    risk_assessment: dict[str, Any] | None = None
+
+
 def answer_hook(
     service: HookService, request: HookRequest, *, parts: HookParts, fhir_address: str, language: str
-) -> tuple[dict[str, Any], tuple[Issued, ...]]:
-    """The response to a call, and the cards in it as they are counted.
+) -> HookAnswer:
+    """The answer to a call.
 
     An empty list of cards means that all data were seen and there is nothing useful to add; anything else is an error:
     MissingData where data that are needed cannot be had. Never stores anything.
@@ -42,7 +51,7 @@ def answer_hook(
     concerns_orders = "order" in service.cards
     orders = recognised(request.draft_orders, parts.orders, parts.assessment.terminology) if concerns_orders else ()
     if concerns_orders and not orders:
-        return {"cards": []}, ()  # orders of other kinds: nothing is fetched or read for them
+        return HookAnswer({"cards": []})  # orders of other kinds: nothing is fetched or read for them
     record = gather(service, request, parts.reader)
     known = assess_record(
         record,
@@ -60,7 +69,8 @@ def answer_hook(
         parts.assessment.now(),
     )
     issued = tuple(_cards(service, known, orders, parts.orders, frame))
-    return {"cards": [one.card for one in issued]}, issued
+    assessment = known.result.risk_assessment if known.result is not None else None
+    return HookAnswer({"cards": [one.card for one in issued]}, issued, assessment)
 
 
 def _cards(

@@ -101,7 +101,7 @@ class Drafts:
             assessed_at=self.assessed_at,
             vocabulary=self.vocabulary,
         )
-        tied = ("resourceType", "id", "requester", "supportingInfo")
+        tied = ("resourceType", "id", "meta", "requester", "supportingInfo")
         return {
             "resourceType": "ServiceRequest",
             "meta": {"security": [dict(MADE_BY_MACHINE)]},

@@ -10,9 +10,9 @@ from flask import Blueprint, Flask, Response, request
 from service.errors import Fault, NotFound
 from service.fhir import r4
 from service.fhir.json_text import read_json
-from service.hooks.cards import Issued
-from service.hooks.request import read_request
-from service.hooks.run import HookParts, answer_hook
+from service.hooks.registry import HookService
+from service.hooks.request import HookRequest, read_request
+from service.hooks.run import HookAnswer, HookParts, answer_hook
 from service.web.negotiation import check_body_media_type
 from service.web.operations.assess import language_for
 
@@ -49,12 +49,12 @@ def install_hook_routes(
     languages: Sequence[str],
     authenticate: Authenticate,
     discovery_open: bool,
-    issued: Callable[[str, Sequence[Issued]], None],
+    answered: Callable[[HookService, HookRequest, HookAnswer], None],
     fhir_address: Callable[[], str],
     address: HookAddress,
     origins: Sequence[str],
 ) -> None:
-    """Add discovery and services to `app`. `issued` is told of the cards that were handed out, by service."""
+    """Add discovery and services to `app`. `answered` is told of every call that was answered, and must not take long."""
     blueprint = Blueprint("hooks", __name__, url_prefix=HOOKS_PATH)
 
     @blueprint.get("")
@@ -73,9 +73,9 @@ def install_hook_routes(
         body = read_json(request.get_data(cache=False), parts.limits)
         service, hook_request = read_request(body, services)
         language = language_for(list(request.accept_languages), languages)
-        answer, cards = answer_hook(service, hook_request, parts=parts, fhir_address=fhir_address(), language=language)
-        issued(service.id, cards)
-        response = _json(answer)
+        answer = answer_hook(service, hook_request, parts=parts, fhir_address=fhir_address(), language=language)
+        answered(service, hook_request, answer)
+        response = _json(answer.body)
         response.content_language.add(language)
         response.vary.add("Accept-Language")
         return response

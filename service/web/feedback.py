@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import queue
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 from flask import Blueprint, Flask, Response, jsonify, render_template, request
 
-from service.errors import ServiceError
 from service.fhir import r4
 from service.fhir.json_text import read_json
-from service.hooks.cards import Issued
 from service.hooks.feedback import TOO_FEW, as_json, read_feedback, report
 from service.hooks.run import HookParts
-from service.storage.hook_records import CardShown, HookRecords
+from service.storage.hook_records import HookRecords
 from service.web.cds_hooks import HOOKS_PATH, Authenticate, HookAddress, unknown_service
 from service.web.negotiation import check_body_media_type
 
-log = logging.getLogger("service.hooks")
-
-MOST_WAITING = 1_000
 REPORT_PATH = "/reports/feedback"
 # The page brings its own style and runs nothing.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -69,46 +60,6 @@ def install_feedback_routes(
         return response
 
     app.register_blueprint(blueprint)
-
-
-class Remembering:
-    """Remembers the cards handed out, on a thread of its own: a clinician waits for the advice, not for it to be counted.
-
-    What is lost when the process ends, or while the database does not answer, is the kind of a card and never its feedback.
-    """
-
-    def __init__(self, records: HookRecords, now: Callable[[], datetime]) -> None:
-        self._records = records
-        self._now = now
-        self._waiting: queue.Queue[tuple[str, list[CardShown]]] = queue.Queue(MOST_WAITING)
-        self._start = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def __call__(self, service_id: str, cards: Sequence[Issued]) -> None:
-        if not cards:
-            return
-        with self._start:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="hook-records", daemon=True)
-                self._thread.start()
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(
-                (service_id, [CardShown(one.card["uuid"], one.topic, one.differential) for one in cards])
-            )
-
-    def wait(self) -> None:
-        """Nothing, once all that was handed over has been worked on."""
-        self._waiting.join()
-
-    def _work(self) -> None:
-        while True:
-            service_id, cards = self._waiting.get()
-            try:
-                self._records.shown(service_id, cards, self._now())
-            except ServiceError as error:
-                log.warning("cards were not remembered count=%d error=%s", len(cards), type(error).__name__)
-            finally:
-                self._waiting.task_done()
 
 
 def labels(parts: HookParts) -> Callable[[str, str], str]:

@@ -148,7 +148,7 @@ def test_where_nothing_is_stored_no_feedback_is_acknowledged(service: Service, s
 def test_feedback_is_counted_by_service_source_reason_and_month(application: Flask, client: FlaskClient) -> None:
     body = hook_call("order-sign", case("spine"), orders=[order("36013-1")])
     (card,) = client.post("/cds-services/order-sign", json=body).get_json()["cards"]
-    application.extensions["hipspine-hook-cards"].wait()
+    application.extensions["hipspine-after-hooks"].wait()
     suggestion = card["suggestions"][0]["uuid"]
     send(client, accepted(card["uuid"], suggestion))
     april = [overridden(some(), "disagree", outcomeTimestamp="2026-04-02T10:00:00Z") for _ in range(11)]

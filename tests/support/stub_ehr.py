@@ -114,7 +114,7 @@ class StubEhr:
         resource = json.loads(asked.body)
         wanted = asked.headers.get("if-none-exist", "")
         for found in self.of_type(kind):
-            if wanted and _has_identifier(found, parse_qs(wanted).get("identifier", [""])[0]):
+            if wanted and all(_matches(found, name, values[0]) for name, values in parse_qs(wanted).items()):
                 self._json(handler, found, headers={"Location": f"{self.fhir}/{kind}/{found['id']}/_history/1"})
                 return
         resource["id"] = uuid.uuid4().hex
@@ -274,6 +274,8 @@ def _matches(resource: Resource, name: str, value: str) -> bool:
         return any(coding.get("code") in wanted for coding in resource.get("code", {}).get("coding", ()))
     if name == "questionnaire":
         return str(resource.get("questionnaire", "")).split("|")[0] in wanted
+    if name == "target":
+        return any(target.get("reference") == value for target in resource.get("target", ()))
     if name == "identifier":
         return _has_identifier(resource, value)
     return True

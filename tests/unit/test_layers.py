@@ -50,8 +50,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 }
 # The outermost ring: may import everything, and is imported by nothing inside it.
 OUTER = (
-    "service.app", "service.code_parts", "service.hook_parts", "service.languages", "service.server", "service.cli",
-    "service.__main__",
+    "service.app", "service.after_hooks", "service.code_parts", "service.hook_parts", "service.languages", "service.server",
+    "service.cli", "service.__main__",
 )
 
 # The engine is arithmetic: nothing in it may depend on when, where or on which machine it runs.

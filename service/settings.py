@@ -168,12 +168,12 @@ class Settings:
     ehr_token_url: str | None = _setting(
         "Its token endpoint (SMART Backend Services). Unset: no token is needed.", None, _address()
     )
-    ehr_client_id: str = _setting("Client id of this service there.", "hipspine", parsers.String())
+    ehr_client_id: str = _setting("Client id of this service in the record system.", "hipspine", parsers.String())
     ehr_private_key: str | None = _setting(
         "File with the private key (JWK) that the client id is registered for.", None, parsers.String()
     )
     ehr_scopes: str = _setting(
-        "Scopes asked for.",
+        "Scopes that this service asks the token endpoint for.",
         "system/RiskAssessment.crs system/ServiceRequest.crs system/Provenance.crs",
         parsers.String(),
     )

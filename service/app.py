@@ -28,7 +28,7 @@ from service.fhir.codes.operations import TerminologyOperations
 from service.fhir.codes.published import published_terminology
 from service.fhir.conformance import Definitions, Published, compiled
 from service.fhir.package import CONFORMANCE_TYPES, NAME, build_package
-from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES
+from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES, offered_types
 from service.fhir.search import SearchContext
 from service.fhir.search_index import resource_indexer
 from service.fhir.terminology import load_terminology
@@ -40,6 +40,7 @@ from service.interactions.bundles import BundleProcessor
 from service.interactions.entries import Offer
 from service.interactions.matching import matcher
 from service.interactions.retrieving import Retriever
+from service.interactions.searching import Searches
 from service.interactions.seeding import store_ours
 from service.interactions.single import Interactions
 from service.knowledge.load import load_knowledge_base
@@ -67,9 +68,10 @@ from service.web.package import package_blueprint
 from service.web.proxies import TrustedProxies
 from service.web.requests import install_request_hooks
 from service.web.resources import ResourceViews
+from service.web.search import SearchViews, pairs_of
 
 if TYPE_CHECKING:
-    from service.storage.store import ResourceStore
+    from service.storage.store import Reader, ResourceStore
 
 Resource = dict[str, Any]
 
@@ -194,7 +196,8 @@ def create_app(
     install_request_hooks(app, new_id=new_id, elapsed=time.perf_counter)
     install_error_handlers(app, fhir_path=FHIR_PATH)
     address = fhir_address(settings.public_url)
-    stored, bundles = _views_of(store, service, address) if store is not None else (None, None)
+    searches = _searches_of(service, address, storing=store is not None)
+    stored, bundles = _views_of(store, service, searches) if store is not None else (None, None)
     started = utc_now().isoformat(timespec="seconds")
     validation = build_validation(service.validator, service.definitions, store, limits_of(settings))
     install_fhir_routes(
@@ -210,13 +213,13 @@ def create_app(
                 for name in ("lookup", "validate-code", "subsumes", "expand", "translate")
             },
         },
+        searches=SearchViews(searches, store),
         stored=stored,
         bundles=bundles,
         terminology_statement=lambda base: terminology_capabilities(
             service.terminology.held, address=base, version=__version__, date=started
         ),
         address=address,
-        new_id=new_id,
         base_url=settings.base_url,
         version=__version__,
         started=started,
@@ -262,23 +265,39 @@ def create_app(
     return app
 
 
+def _searches_of(service: Service, address: Callable[[], str], *, storing: bool) -> Searches:
+    """The searches of what is stored, if anything is, and of what is published."""
+    public_url = service.settings.public_url
+    stored = frozenset(offered.name for offered in RESOURCE_TYPES if offered.stored) if storing else frozenset()
+    types = frozenset(offered.name for offered in offered_types(storing=storing) if "search-type" in offered.interactions)
+
+    def context() -> SearchContext:
+        servers = dict.fromkeys((address(), *((public_url,) if public_url else ())))
+        return SearchContext(servers=tuple(servers), types=types, now=utc_now())
+
+    return Searches(service.definitions, stored, resource_indexer(), address, context, new_id)
+
+
 def _views_of(
-    store: ResourceStore, service: Service, address: Callable[[], str]
+    store: ResourceStore, service: Service, searches: Searches
 ) -> tuple[ResourceViews, Callable[..., Response]]:
     """The views of stored resources, and of Bundles of them; what comes with the service is in the store from here on."""
     ours = [service.definitions.read(kind, one) for kind in PUBLISHED_AND_STORED for one in service.definitions.ids(kind)]
     store_ours(store, ours)
-    types = frozenset(offered.name for offered in RESOURCE_TYPES if offered.stored)
     interactions = Interactions(
-        matches=matcher(lambda: SearchContext(servers=(address(),), types=types, now=utc_now())),
+        matches=matcher(searches.context),
         ours=frozenset((one["resourceType"], one["id"]) for one in ours),
     )
-    limits = limits_of(service.settings)
-    views = ResourceViews(store, interactions, limits, address, new_id, types)
+    limits, address = limits_of(service.settings), searches.address
+    views = ResourceViews(store, interactions, limits, address, new_id, searches.stored)
+
+    def search(reader: Reader, type_name: str, criteria: str) -> Resource:
+        return searches.bundle(reader, type_name, pairs_of(criteria.encode()))
+
     processor = BundleProcessor(
         store,
         interactions,
-        retrieve=Retriever(service.definitions, address, new_id),
+        retrieve=Retriever(service.definitions, address, new_id, search),
         offer=Offer({offered.name: offered.interactions for offered in RESOURCE_TYPES}),
     )
     return views, bundle_view(processor, limits=limits, address=address, new_id=new_id)

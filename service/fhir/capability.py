@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from service.fhir.resource_types import SYSTEM_INTERACTIONS, SYSTEM_OPERATIONS, Operation, ResourceType, offered_types
+from service.fhir.search_parameters import references_of
 
 FHIR_VERSION = "4.0.1"
 FORMATS = ("application/fhir+json", "application/json", "application/json+fhir", "json")
@@ -71,14 +72,31 @@ def _resource(offered: ResourceType, base_url: str) -> dict[str, Any]:
     if offered.interactions:
         entry["interaction"] = [{"code": code} for code in offered.interactions]
         entry |= _versioned(offered) if offered.stored else {"versioning": "no-version"}
+    if offered.stored and "search-type" in offered.interactions:
+        entry["searchInclude"] = ["*", *(f"{offered.name}:{code}" for code in references_of(offered.name))]
+        entry["searchRevInclude"] = [
+            f"{other.name}:{code}"
+            for other in offered_types(storing=True)
+            if other.stored
+            for code in references_of(other.name, to=offered.name)
+        ]
     if offered.search_parameters:
         entry["searchParam"] = [
-            {"name": parameter.name, "type": parameter.type, "documentation": parameter.documentation}
+            {
+                "name": parameter.name,
+                "definition": _address(parameter.definition, base_url),
+                "type": parameter.type,
+                "documentation": parameter.documentation,
+            }
             for parameter in offered.search_parameters
         ]
     if offered.operations:
         entry["operation"] = [_operation(operation, base_url) for operation in offered.operations]
     return entry
+
+
+def _address(definition: str, base_url: str) -> str:
+    return f"{base_url}{definition}" if definition.startswith("/") else definition
 
 
 def _versioned(offered: ResourceType) -> dict[str, Any]:

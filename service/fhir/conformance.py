@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
-from service.errors import Fault, MalformedInput, NotFound
-from service.fhir.resource_types import ResourceType
+from service.errors import Fault, NotFound
 
 Resource = dict[str, Any]
-
-# Parameters every request may carry; they shape the answer, they do not select.
-SHAPING = ("_format", "_pretty")
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A query split into what this server applies and what it does not know, each in the order given."""
-
-    applied: tuple[tuple[str, str], ...]
-    ignored: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,75 +85,13 @@ class Definitions:
         found = named.load() if named is not None else None
         return found if found is not None and version in ("", found.get("version")) else None
 
-    def matches(self, offered: ResourceType, search: Search) -> list[Resource]:
-        """The resources that meet every applied parameter, sorted by id. A comma in a value means "or"."""
-        elements = {parameter.name: parameter.element for parameter in offered.search_parameters}
-        found = []
-        for resource_id in self.ids(offered.name):
-            published = self._by_type[offered.name][resource_id]
-            if all(getattr(published, elements[name]) in value.split(",") for name, value in search.applied):
-                found.append(published.load())
-        return found
-
-
-def read_search(offered: ResourceType, query: Sequence[tuple[str, str]], *, strict: bool) -> Search:
-    """The query split into applied and ignored; MalformedInput in strict handling if anything would be ignored."""
-    known = {parameter.name for parameter in offered.search_parameters}
-    applied = tuple((name, value) for name, value in query if name in known)
-    ignored = tuple(dict.fromkeys(name for name, _ in query if name not in known and name not in SHAPING))
-    if ignored and strict:
-        raise MalformedInput(unknown_parameter(name, offered, severity="error") for name in ignored)
-    return Search(applied, ignored)
-
-
-def unknown_parameter(name: str, offered: ResourceType, *, severity: str = "warning") -> Fault:
-    """The fault of a search parameter that this server does not know. The name is shown, its value never."""
-    supported = ", ".join(parameter.name for parameter in offered.search_parameters)
-    return Fault(
-        "not-supported",
-        f"The search parameter {_printable(name)} is not supported for {offered.name}.",
-        rule=f"Supported for {offered.name}: {supported}.",
-        repair="Leave the parameter out or use a supported one.",
-        severity="error" if severity == "error" else "warning",
-    )
-
-
-def searchset(
-    matches: Sequence[Resource],
-    *,
-    address: str,
-    offered: ResourceType,
-    search: Search,
-    bundle_id: str,
-    outcome: Mapping[str, Any] | None,
-    outcome_id: str,
-) -> Resource:
-    """The Bundle that answers a search. Its self link holds only the parameters that were applied."""
-    own = f"{address}/{offered.name}"
-    entries: list[Resource] = [
-        {"fullUrl": f"{own}/{resource['id']}", "resource": resource, "search": {"mode": "match"}} for resource in matches
-    ]
-    if outcome is not None:
-        # HL7's validator wants an address for every entry of a searchset; this one is of nothing that could be read.
-        entries.append({"fullUrl": f"urn:uuid:{outcome_id}", "resource": dict(outcome), "search": {"mode": "outcome"}})
-    bundle: Resource = {
-        "resourceType": "Bundle",
-        "id": bundle_id,
-        "type": "searchset",
-        "total": len(matches),
-        "link": [{"relation": "self", "url": f"{own}?{urlencode(search.applied)}" if search.applied else own}],
-    }
-    if entries:  # an empty array is not legal FHIR
-        bundle["entry"] = entries
-    return bundle
+    def at(self, canonical: str) -> Resource | None:
+        """The resource of a canonical address (perhaps with ``|version``), of whatever type; None if there is none."""
+        address = canonical.partition("|")[0]
+        named = (self.find(type_name, canonical) for type_name, held in self._by_type.items()
+                 if any(one.url == address for one in held.values()))  # fmt: skip
+        return next((found for found in named if found is not None), None)
 
 
 def _at_hand(resource: Resource) -> Published:
     return Published(resource["resourceType"], resource["id"], resource.get("url", ""), lambda: resource)
-
-
-def _printable(name: str) -> str:
-    return (
-        "".join(character for character in name[:40] if character.isascii() and (character.isalnum() or character in "_:.-"))
-        or "(unnamed)"
-    )

@@ -81,6 +81,11 @@ def read_stored(body: bytes) -> dict[str, Any]:
     return resource
 
 
+def stored_text(body: bytes) -> Any:
+    """JSON that this service wrote itself, to stand in a resource as it is when that is serialised."""
+    return orjson.Fragment(body)
+
+
 def check(resource: dict[str, Any]) -> Verdict:
     """All faults and warnings of a decoded resource of any R4 type. The resource is not changed."""
     return _walked(resource)[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from service.fhir.search_parameters import parameters_of
+
 Interaction = Literal[
     "read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"
 ]
@@ -13,11 +15,11 @@ Level = Literal["type", "instance"]
 
 @dataclass(frozen=True, slots=True)
 class SearchParameter:
-    """One search parameter as the CapabilityStatement shows it. `element` is the element it compares."""
+    """One search parameter of a type. The address of its `definition` begins with a slash if it is ours."""
 
     name: str
-    type: Literal["uri", "token"]
-    element: str
+    type: str
+    definition: str
     documentation: str
 
 
@@ -46,8 +48,17 @@ class ResourceType:
     name: str
     documentation: str
     interactions: tuple[Interaction, ...] = ()
-    search_parameters: tuple[SearchParameter, ...] = ()
     operations: tuple[Operation, ...] = ()
+
+    @property
+    def search_parameters(self) -> tuple[SearchParameter, ...]:
+        """What it can be searched by: every parameter that R4 has for the type, and ours."""
+        if "search-type" not in self.interactions:
+            return ()
+        return tuple(
+            SearchParameter(code, parameter.type, parameter.url, f"By `{parameter.expression}`.")
+            for code, parameter in parameters_of(self.name).items()
+        )
 
     @property
     def stored(self) -> bool:
@@ -103,13 +114,8 @@ VALIDATE = Operation(
 SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS,)
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
-_BY_ADDRESS = (
-    SearchParameter("_id", "token", "id", "The id of the resource; several are separated by commas."),
-    SearchParameter("url", "uri", "url", "The canonical address, whole and without version; several are separated by commas."),
-)
-_BY_ID = _BY_ADDRESS[:1]
 _PUBLISHED: tuple[Interaction, ...] = ("read", "search-type")
-_APPENDED: tuple[Interaction, ...] = ("create", "read", "vread", "history-instance", "history-type")
+_APPENDED: tuple[Interaction, ...] = ("create", "read", "vread", "history-instance", "history-type", "search-type")
 _STORED: tuple[Interaction, ...] = (*_APPENDED, "update", "delete")
 
 # Types of which some resources come with the service: they are put into the store when it starts.
@@ -120,65 +126,55 @@ _TYPES: tuple[ResourceType, ...] = (
         "CodeSystem",
         "The codes of our own that requests and answers use. The operations also know the public codes that the maps hold.",
         _PUBLISHED,
-        _BY_ADDRESS,
         CODE_SYSTEM_OPERATIONS,
     ),
     ResourceType(
         "ConceptMap",
         "How SNOMED CT, LOINC and ICD codes correspond to our own, and ours to them.",
         _PUBLISHED,
-        _BY_ADDRESS,
         CONCEPT_MAP_OPERATIONS,
     ),
-    ResourceType("AuditEvent", "Who did what, when. Never changed once it is written.", _APPENDED, _BY_ID),
+    ResourceType("AuditEvent", "Who did what, when. Never changed once it is written.", _APPENDED),
     ResourceType("Bundle", "Several resources at once: transactions, batches, and what is assessed together."),
-    ResourceType("CarePlan", "What is planned for a patient.", _STORED, _BY_ID),
-    ResourceType("Condition", "Diagnoses and complaints; those of spine and hip are read by the assessment.", _STORED, _BY_ID),
-    ResourceType("Device", "The software that answers, with its versions (`Device/hipspine`), and others.", _STORED, _BY_ID),
-    ResourceType("DiagnosticReport", "Reports of imaging and laboratory.", _STORED, _BY_ID),
+    ResourceType("CarePlan", "What is planned for a patient.", _STORED),
+    ResourceType("Condition", "Diagnoses and complaints; those of spine and hip are read by the assessment.", _STORED),
+    ResourceType("Device", "The software that answers, with its versions (`Device/hipspine`), and others.", _STORED),
+    ResourceType("DiagnosticReport", "Reports of imaging and laboratory.", _STORED),
     ResourceType(
         "DocumentReference",
         "The model card (`DocumentReference/model-card`): what the model is, and how good it is; and other documents.",
         _STORED,
-        _BY_ID,
     ),
-    ResourceType("Encounter", "The contact between patient and clinician that findings belong to.", _STORED, _BY_ID),
-    ResourceType("Observation", "Findings, one each; read by the assessment.", _STORED, _BY_ID, (ASSESS,)),
-    ResourceType("Organization", "Whom an encounter is with.", _STORED, _BY_ID),
-    ResourceType("Patient", "The person whom everything is about; age and sex are read by the assessment.", _STORED, _BY_ID),
-    ResourceType("Practitioner", "Who examined, ordered or recorded.", _STORED, _BY_ID),
-    ResourceType("PractitionerRole", "In which role and for whom a practitioner acts.", _STORED, _BY_ID),
-    ResourceType("Procedure", "What was done to a patient.", _STORED, _BY_ID),
-    ResourceType("Provenance", "Where a resource comes from.", _STORED, _BY_ID),
-    ResourceType("RiskAssessment", "Assessments: what `$assess` answers, and earlier ones.", _STORED, _BY_ID),
-    ResourceType("ServiceRequest", "Orders and referrals.", _STORED, _BY_ID),
-    ResourceType("Subscription", "Who is to be told of what.", _STORED, _BY_ID),
-    ResourceType("OperationDefinition", "The operations of this server.", _PUBLISHED, _BY_ADDRESS),
+    ResourceType("Encounter", "The contact between patient and clinician that findings belong to.", _STORED),
+    ResourceType("Observation", "Findings, one each; read by the assessment.", _STORED, (ASSESS,)),
+    ResourceType("Organization", "Whom an encounter is with.", _STORED),
+    ResourceType("Patient", "The person whom everything is about; age and sex are read by the assessment.", _STORED),
+    ResourceType("Practitioner", "Who examined, ordered or recorded.", _STORED),
+    ResourceType("PractitionerRole", "In which role and for whom a practitioner acts.", _STORED),
+    ResourceType("Procedure", "What was done to a patient.", _STORED),
+    ResourceType("Provenance", "Where a resource comes from.", _STORED),
+    ResourceType("RiskAssessment", "Assessments: what `$assess` answers, and earlier ones.", _STORED),
+    ResourceType("ServiceRequest", "Orders and referrals.", _STORED),
+    ResourceType("Subscription", "Who is to be told of what.", _STORED),
+    ResourceType("OperationDefinition", "The operations of this server.", _PUBLISHED),
     ResourceType(
-        "Questionnaire", "The intake and examination form; every item is coded.", _PUBLISHED, _BY_ADDRESS, operations=(POPULATE,)
+        "Questionnaire", "The intake and examination form; every item is coded.", _PUBLISHED, operations=(POPULATE,)
     ),
     ResourceType(
         "QuestionnaireResponse",
         "Answers to the form; read by the assessment.",
         _STORED,
-        _BY_ID,
         (ASSESS, EXTRACT),
     ),
     ResourceType(
         "ValueSet",
         "The lists of codes that the form and the answers are bound to.",
         _PUBLISHED,
-        _BY_ADDRESS,
         VALUE_SET_OPERATIONS,
     ),
-    ResourceType(
-        "CapabilityStatement",
-        "What every server of this kind offers; what this one offers is at `metadata`.",
-        _PUBLISHED,
-        _BY_ADDRESS,
-    ),
-    ResourceType("SearchParameter", "The search parameters of this server that R4 does not have.", _PUBLISHED, _BY_ADDRESS),
-    ResourceType("StructureDefinition", "The profiles and extensions of requests and answers.", _PUBLISHED, _BY_ADDRESS),
+    ResourceType("CapabilityStatement", "What every server of this kind offers; what this one offers is at `metadata`.", _PUBLISHED),
+    ResourceType("SearchParameter", "The search parameters of this server that R4 does not have.", _PUBLISHED),
+    ResourceType("StructureDefinition", "The profiles and extensions of requests and answers.", _PUBLISHED),
 )
 
 RESOURCE_TYPES = tuple(replace(offered, operations=(*offered.operations, VALIDATE)) for offered in _TYPES)
@@ -203,5 +199,5 @@ def _without_store(offered: ResourceType) -> ResourceType | None:
         replace(operation, levels=("type",)) for operation in offered.operations if "type" in operation.levels
     )
     if offered.name in PUBLISHED_AND_STORED:
-        return replace(offered, interactions=_PUBLISHED, search_parameters=_BY_ID, operations=operations)
-    return replace(offered, interactions=(), search_parameters=(), operations=operations) if operations else None
+        return replace(offered, interactions=_PUBLISHED, operations=operations)
+    return replace(offered, interactions=(), operations=operations) if operations else None

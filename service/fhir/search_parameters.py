@@ -82,6 +82,15 @@ def parameters_of(type_name: str) -> Mapping[str, Parameter]:
     return MappingProxyType({**shared, **table.get(type_name, {}), **ours})
 
 
+def references_of(type_name: str, *, to: str = "") -> tuple[str, ...]:
+    """The reference parameters of a type that can bring along what they point to; of these only those that may name `to`."""
+    return tuple(
+        code
+        for code, parameter in parameters_of(type_name).items()
+        if parameter.type == "reference" and (not to or parameter.points_to(to)) and (not to or "Reference" in parameter.elements)
+    )
+
+
 @cache
 def _table() -> Mapping[str, Mapping[str, Parameter]]:
     content: Mapping[str, Mapping[str, Any]] = json.loads((TABLES / "search_parameters.json").read_text(encoding="utf-8"))

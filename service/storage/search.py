@@ -40,6 +40,7 @@ def search(connection: Connection, query: SearchQuery) -> SearchPage:
         total=_total(connection, query, plan, found),
         next=_edge(found, position, after=True),
         previous=_edge(found, position, after=False),
+        canonicals=_canonicals(connection, versions, wanted.includes),
         cut=cut,
     )
 
@@ -165,3 +166,28 @@ def _pointing(type_name: str, ids: Collection[str], include: Include, numbers: S
     )
 
 
+
+
+def _canonicals(connection: Connection, matches: Sequence[Version], includes: Sequence[Include]) -> tuple[str, ...]:
+    """The canonical addresses that forward includes lead to; what lies there is no resource of the store."""
+    found: dict[str, None] = {}
+    for include in includes:
+        numbers = [number_of(parameter) for parameter in include.parameters if parameter.canonical]
+        ids = [version.id for version in matches if version.type == include.source]
+        if include.reverse or not numbers:
+            continue
+        for start in range(0, len(ids), _MANY):
+            query = (
+                select(search_reference.c.target_id, search_reference.c.version)
+                .join(resource, resource.c.key == search_reference.c.resource_key)
+                .where(
+                    resource.c.type == include.source,
+                    resource.c.id.in_(ids[start : start + _MANY]),
+                    search_reference.c.parameter.in_(numbers),
+                )
+                .distinct()
+                .limit(MOST_INCLUDED)
+            )
+            for address, version in connection.execute(query).all():
+                found[f"{address}|{version}" if version else address] = None
+    return tuple(found)

@@ -83,7 +83,8 @@ class SearchPage:
 
     `total` is the number of all matches, None where it was not asked for and would have to be counted. `next` and `previous` are
     places to go on at, empty where there is nothing more; `included` holds each resource once and none that is a match;
-    `cut`: there would have been more to include.
+    `canonicals` are canonical addresses (perhaps with ``|version``) that includes lead to; `cut`: there would have been more to
+    include.
     """
 
     versions: tuple[Version, ...] = ()
@@ -91,6 +92,7 @@ class SearchPage:
     total: int | None = None
     next: str = ""
     previous: str = ""
+    canonicals: tuple[str, ...] = ()
     cut: bool = False
 
 

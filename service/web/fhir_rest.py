@@ -10,13 +10,13 @@ from werkzeug.routing import BaseConverter
 
 from service.errors import Fault, MalformedInput
 from service.fhir.capability import capability_statement
-from service.fhir.conformance import Definitions, read_search, searchset, unknown_parameter
-from service.fhir.outcomes import operation_outcome
+from service.fhir.conformance import Definitions
 from service.fhir.resource_types import SYSTEM_OPERATIONS, ResourceType, offered_types
 from service.web.address import FHIR_PATH
-from service.web.negotiation import answer_media_type, check_body_media_type
+from service.web.negotiation import answer_media_type, check_body_media_type, check_form_media_type
 from service.web.resources import ResourceViews
 from service.web.responses import resource_response
+from service.web.search import SearchViews
 
 __all__ = ["FHIR_PATH", "OperationView", "install_fhir_routes"]
 
@@ -35,20 +35,20 @@ def install_fhir_routes(
     *,
     definitions: Definitions,
     operations: Mapping[str, OperationView],
+    searches: SearchViews,
     stored: ResourceViews | None,
     bundles: Callable[..., Response] | None,
     terminology_statement: Callable[[str], dict[str, Any]],
     address: Callable[[], str],
-    new_id: Callable[[], str],
     base_url: str,
     version: str,
     started: str,
 ) -> None:
     """Add every route below /fhir to `app`.
 
-    `operations` holds a view for every operation of the registry, by name; `stored` the views of stored resources, None where
-    there is no store; `bundles` the view of transactions and batches; `terminology_statement` makes the TerminologyCapabilities
-    for an address; `started` is when this instance began, as a FHIR dateTime.
+    `operations` holds a view for every operation of the registry, by name; `searches` the views of searches; `stored` those of
+    stored resources, None where there is no store; `bundles` the view of transactions and batches; `terminology_statement` makes
+    the TerminologyCapabilities for an address; `started` is when this instance began, as a FHIR dateTime.
     """
     app.url_map.converters["fhir_id"] = FhirId
     app.before_request(_negotiate)
@@ -78,11 +78,14 @@ def install_fhir_routes(
             view = operations[operation.name](offered.name)
             for level in operation.levels:
                 add(f"{own if level == 'type' else one}/${operation.name}", dict.fromkeys(operation.methods, view))
+        search = searches.search(offered.name) if "search-type" in offered.interactions else None
+        if search is not None:
+            add(f"{own}/_search", {"POST": search})
         if stored is not None and offered.stored:
-            _add_stored(add, offered, stored)
+            _add_stored(add, offered, stored, search)
             continue
         published = "read" in offered.interactions
-        add(own, {"GET": _search_view(offered, definitions, address, new_id)} if published else {})
+        add(own, {"GET": search} if search is not None else {})
         add(one, {"GET": _read_view(offered, definitions)} if published else {})
     app.register_blueprint(blueprint)
 
@@ -104,7 +107,9 @@ class _Adder:
             self._blueprint.add_url_rule(path, f"none {path}", _nothing, methods=["OPTIONS"])
 
 
-def _add_stored(add: _Adder, offered: ResourceType, stored: ResourceViews) -> None:
+def _add_stored(
+    add: _Adder, offered: ResourceType, stored: ResourceViews, search: Callable[..., Response] | None
+) -> None:
     """The addresses of one stored type, each with the methods that the registry lists for it."""
     name, own, one = offered.name, f"/{offered.name}", f"/{offered.name}/<fhir_id:resource_id>"
     views: list[tuple[str, str, str, Callable[..., Response]]] = [
@@ -118,7 +123,7 @@ def _add_stored(add: _Adder, offered: ResourceType, stored: ResourceViews) -> No
         ("history-instance", f"{one}/_history", "GET", stored.history(name)),
         ("vread", f"{one}/_history/<fhir_id:version>", "GET", stored.vread(name)),
     ]
-    addresses: dict[str, dict[str, Callable[..., Response]]] = {}
+    addresses: dict[str, dict[str, Callable[..., Response]]] = {own: {"GET": search}} if search is not None else {}
     for interaction, path, method, view in views:
         if interaction in offered.interactions:
             addresses.setdefault(path, {})[method] = view
@@ -152,7 +157,8 @@ def _negotiate() -> None:
     if request.routing_exception is not None and getattr(request.routing_exception, "code", None) == 404:
         return
     if request.method in ("POST", "PUT") and request.content_length:
-        check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+        check = check_form_media_type if request.path.rstrip("/").endswith("/_search") else check_body_media_type
+        check(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
     g.media_type = answer_media_type(request.headers.get("Accept"), request.args.get("_format"))
 
 
@@ -161,31 +167,6 @@ def _read_view(offered: ResourceType, definitions: Definitions) -> Callable[...,
         return resource_response(definitions.read(offered.name, resource_id))
 
     return read
-
-
-def _search_view(
-    offered: ResourceType, definitions: Definitions, address: Callable[[], str], new_id: Callable[[], str]
-) -> Callable[[], Response]:
-    def search() -> Response:
-        strict = "handling=strict" in request.headers.get("Prefer", "").replace(" ", "").lower()
-        query = read_search(offered, list(request.args.items(multi=True)), strict=strict)
-        outcome: dict[str, Any] | None = None
-        if query.ignored:
-            outcome = operation_outcome([unknown_parameter(name, offered) for name in query.ignored])
-        matches = definitions.matches(offered, query)
-        return resource_response(
-            searchset(
-                matches,
-                address=address(),
-                offered=offered,
-                search=query,
-                bundle_id=new_id(),
-                outcome=outcome,
-                outcome_id=new_id(),
-            )
-        )
-
-    return search
 
 
 def _nothing(**_: Any) -> Response:

@@ -9,6 +9,7 @@ from service.errors import Fault
 from service.web.errors import NotAcceptable, UnsupportedMediaType
 
 FHIR_JSON = "application/fhir+json"
+FORM = "application/x-www-form-urlencoded"
 ACCEPTED = (FHIR_JSON, "application/json", "application/json+fhir")  # the last is the name of DSTU2, still sent
 FHIR_VERSIONS = ("4.0", "4.0.1")
 VERSION_SPEC = "http://hl7.org/fhir/R4/http.html#version-parameter"
@@ -73,6 +74,26 @@ def check_body_media_type(content_type: str | None, content_encoding: str | None
                 spec=VERSION_SPEC,
             )
         )
+    _check_encoding(content_encoding)
+
+
+def check_form_media_type(content_type: str | None, content_encoding: str | None) -> None:
+    """Nothing if a body of that type is a form of search parameters; UnsupportedMediaType otherwise."""
+    media, parameters = parse_options_header(content_type or "")
+    if media.lower() != FORM or parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType(
+            Fault(
+                "not-supported",
+                "The body of the search is not declared as a form.",
+                rule=f"Content-Type must be {FORM}, in UTF-8.",
+                repair="Send the parameters as a form, or as a GET in the address.",
+                spec="http://hl7.org/fhir/R4/http.html#search",
+            )
+        )
+    _check_encoding(content_encoding)
+
+
+def _check_encoding(content_encoding: str | None) -> None:
     if (content_encoding or "identity").strip().lower() != "identity":
         raise UnsupportedMediaType(
             Fault(

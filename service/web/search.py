@@ -1,0 +1,57 @@
+"""The views of searches: parameters of the address and of a form, one Bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from flask import Response, request
+
+from service.errors import Fault, MalformedInput
+from service.interactions.searching import Searches
+from service.storage.store import ResourceStore
+from service.web.preferences import read_preferences
+from service.web.responses import resource_response, wants_indent
+
+_MOST_FIELDS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class SearchViews:
+    """Views of the searches of one instance; without a `store`, of what is published."""
+
+    searches: Searches
+    store: ResourceStore | None
+
+    def search(self, type_name: str) -> Callable[[], Response]:
+        """The view of a type, for GET and for POST to its `_search`: parameters of both places count together."""
+
+        def view() -> Response:
+            pairs = pairs_of(request.query_string)
+            if request.method == "POST":
+                pairs += pairs_of(request.get_data(cache=False))
+            strict = read_preferences(request.headers.get("Prefer")).strict
+            as_text = not wants_indent()
+            if self.store is None or type_name not in self.searches.stored:
+                return resource_response(self.searches.bundle(None, type_name, pairs, strict=strict))
+            with self.store.reading() as reader:
+                bundle = self.searches.bundle(reader, type_name, pairs, strict=strict, as_text=as_text)
+            return resource_response(bundle)
+
+        return view
+
+
+def pairs_of(query: bytes) -> list[tuple[str, str]]:
+    """Names and values of a query string or a form, in order."""
+    try:
+        return parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise MalformedInput(
+            Fault(
+                "too-costly",
+                "The request has too many parameters.",
+                rule=f"A request has at most {_MOST_FIELDS} parameters.",
+                repair="Ask in several searches.",
+            )
+        ) from None

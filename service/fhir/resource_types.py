@@ -172,7 +172,9 @@ _TYPES: tuple[ResourceType, ...] = (
         _PUBLISHED,
         VALUE_SET_OPERATIONS,
     ),
-    ResourceType("CapabilityStatement", "What every server of this kind offers; what this one offers is at `metadata`.", _PUBLISHED),
+    ResourceType(
+        "CapabilityStatement", "What every server of this kind offers; what this one offers is at `metadata`.", _PUBLISHED
+    ),
     ResourceType("SearchParameter", "The search parameters of this server that R4 does not have.", _PUBLISHED),
     ResourceType("StructureDefinition", "The profiles and extensions of requests and answers.", _PUBLISHED),
 )

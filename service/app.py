@@ -19,7 +19,7 @@ from service.after_hooks import build_after_hooks
 from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.clients.outbound import Outbound
-from service.code_parts import build_terminology, build_validation, build_validator
+from service.code_parts import build_terminology, build_terminology_server, build_validation, build_validator
 from service.engine.assess import build_engine
 from service.fhir import r4
 from service.fhir.codes.capabilities import terminology_capabilities
@@ -158,9 +158,10 @@ def build_service(
         find = partial(definitions.find, "Questionnaire")
         return populate(parsed.resource, parts=parts, find=find, warnings=parsed.warnings, questionnaire_id=resource_id)
 
-    codes = build_terminology(parts, definitions, now=now, new_id=fresh_id)
-    validator = build_validator(definitions, codes.held, settings.base_url)
     outbound = build_outbound(settings)
+    server = build_terminology_server(settings, outbound)
+    codes = build_terminology(parts, definitions, now=now, new_id=fresh_id, server=server)
+    validator = build_validator(definitions, codes.held, settings.base_url)
     hooks = build_hooks(settings, parts, outbound, limits)
     return Service(settings, parts, definitions, assess, extracted, populated, codes, validator, hooks, outbound)
 

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from service.assessment.run import Parts
+from service.clients.outbound import Outbound
+from service.clients.terminology_server import TerminologyServer
 from service.fhir import r4
 from service.fhir.codes.held import Held
 from service.fhir.codes.membership import Membership
@@ -21,6 +23,7 @@ from service.fhir.validation import Validator
 from service.interactions.single import read
 from service.interactions.validation import Validation
 from service.languages import wordings
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.storage.store import ResourceStore
@@ -29,11 +32,31 @@ Resource = dict[str, Any]
 
 
 def build_terminology(
-    parts: Parts, definitions: Definitions, *, now: Callable[[], datetime], new_id: Callable[[], str]
+    parts: Parts,
+    definitions: Definitions,
+    *,
+    now: Callable[[], datetime],
+    new_id: Callable[[], str],
+    server: TerminologyServer | None = None,
 ) -> TerminologyOperations:
     """The terminology operations on what is published. Nothing is indexed before the first request."""
     held = Held(parts.terminology, wordings(parts.translated), definitions.of_type)
-    return TerminologyOperations(held, side_of=parts.terminology.side_of, now=now, new_id=new_id)
+    delegate = server.ask if server is not None else None
+    return TerminologyOperations(held, side_of=parts.terminology.side_of, now=now, new_id=new_id, delegate=delegate)
+
+
+def build_terminology_server(settings: Settings, outbound: Outbound) -> TerminologyServer | None:
+    """The terminology server of the settings, None if there is none. OutboundRefused if its host may not be called."""
+    if settings.terminology_server is None:
+        return None
+    limits = r4.Limits(max_bytes=settings.outbound_max_bytes, max_depth=settings.max_depth)
+    return TerminologyServer(
+        settings.terminology_server,
+        outbound,
+        decode=lambda raw: read_json(raw, limits),
+        seconds=settings.terminology_seconds,
+        remember_seconds=settings.terminology_cache_seconds,
+    )
 
 
 def build_validator(definitions: Definitions, held: Held, base_url: str) -> Validator:

@@ -122,6 +122,18 @@ class Settings:
         8.0,
         parsers.Float(validate=Range(0.1, 120)),
     )
+    terminology_server: str | None = _setting(
+        "FHIR base of a terminology server that is asked about code systems, value sets and maps not held here. Its host must be "
+        "listed as an outbound host. Unset: none is asked.",
+        None,
+        _address(),
+    )
+    terminology_seconds: float = _setting(
+        "Longest time in seconds to wait for the terminology server.", 3.0, parsers.Float(validate=Range(0.1, 60))
+    )
+    terminology_cache_seconds: float = _setting(
+        "Seconds for which an answer of the terminology server is used again.", 3600.0, parsers.Float(validate=Range(0))
+    )
     hooks_url: str | None = _setting(
         "Address of CDS Hooks as clients reach it, up to but without `/cds-services`. Unset: taken from each request.",
         None,

@@ -162,6 +162,14 @@ class Held:
                                  rule=f"Held is version {found.version}.", repair="Leave the version out."))
         return found
 
+    def may_ask_elsewhere(self, addresses: Iterable[str]) -> bool:
+        """Whether another server may be asked about these addresses: none is ours, and none is of what is switched off here."""
+        ours = f"{self._terminology.base_url}/"
+        listed = list(addresses)
+        if not self._terminology.snomed and any(address.startswith(SNOMED) for address in listed):
+            return False
+        return bool(listed) and not any(address.startswith(ours) for address in listed)
+
     def not_held(self, url: str, where: str) -> Fault:
         """The fault of a code system that is not held, with the reason where it is a choice of this deployment."""
         if url == SNOMED and not self._terminology.snomed:

@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from service.errors import Fault
+from service.errors import Fault, NotFound, NotSupported, ServiceError
 from service.fhir.codes import code_system, concept_map, value_set
 from service.fhir.codes.code_system import spoken
 from service.fhir.codes.held import Held
-from service.fhir.parameters import Input, read_inputs
+from service.fhir.parameters import Input, Inputs, read_inputs
 
 Resource = dict[str, Any]
 
@@ -32,13 +32,27 @@ class _Offered:
     one_of: tuple[tuple[str, ...], ...] = ()
 
 
+# Asks another server: type, operation, Parameters. ServiceError if it has no answer.
+Delegate = Callable[[str, str, Resource], Resource]
+
+
 class TerminologyOperations:
-    """The operations on what is held. `now` gives an aware datetime, `new_id` a UUID."""
+    """The operations on what is held. `now` gives an aware datetime, `new_id` a UUID.
+
+    `delegate` is asked about what is not held and not ours; None: nobody is.
+    """
 
     def __init__(
-        self, held: Held, *, side_of: Callable[[Resource], str | None], now: Callable[[], datetime], new_id: Callable[[], str]
+        self,
+        held: Held,
+        *,
+        side_of: Callable[[Resource], str | None],
+        now: Callable[[], datetime],
+        new_id: Callable[[], str],
+        delegate: Delegate | None = None,
     ) -> None:
         self.held = held
+        self._delegate = delegate
         self._now = now
         self._new_id = new_id
         self._operations: Mapping[tuple[str, str], _Offered] = {
@@ -82,8 +96,39 @@ class TerminologyOperations:
         asked = inputs.one("displayLanguage")
         languages = self.held.languages
         language = spoken(asked, languages) if asked else next((tag for tag in accepted if tag in languages), languages[0])
-        return Answer(offered.work(self.held, inputs, instance=instance, language=language), language)
+        try:
+            return Answer(offered.work(self.held, inputs, instance=instance, language=language), language)
+        except (NotFound, NotSupported) as unknown:
+            if self._delegate is None or instance is not None or not self.held.may_ask_elsewhere(_addresses(inputs)):
+                raise
+            return Answer(self._elsewhere(type_name, operation, _forwarded(offered.inputs, inputs, body), unknown), language)
+
+    def _elsewhere(self, type_name: str, operation: str, parameters: Resource, unknown: ServiceError) -> Resource:
+        assert self._delegate is not None
+        try:
+            return self._delegate(type_name, operation, parameters)
+        except NotFound as error:  # both do not know: say so in both words
+            raise NotFound((*unknown.faults, *error.faults)) from None
 
     def _expand(self, held: Held, inputs: Any, **options: Any) -> Resource:
         now = self._now().isoformat(timespec="seconds")
         return value_set.expand(held, inputs, now=now, identifier=f"urn:uuid:{self._new_id()}", **options)
+
+
+def _addresses(inputs: Inputs) -> list[str]:
+    """Every address that says which code system, value set or map a call is about."""
+    found = [str(value) for name in ("system", "url", "targetsystem", "source", "target") for value in inputs.many(name)]
+    for name in ("coding", "codingA", "codingB"):
+        found += [str(coding.get("system", "")) for coding in inputs.many(name)]
+    for concept in inputs.many("codeableConcept"):
+        found += [str(coding.get("system", "")) for coding in concept.get("coding", ())]
+    return found
+
+
+def _forwarded(taken: Iterable[Input], inputs: Inputs, body: Resource | None) -> Resource:
+    """The call as Parameters: what came in the body as it came, what came in the address by its type."""
+    entries = list((body or {}).get("parameter", ()))
+    for one in taken:
+        element = f"value{one.kind[:1].upper()}{one.kind[1:]}"
+        entries += [{"name": one.name, element: given.value} for given in inputs.given(one.name) if given.where.startswith("?")]
+    return {"resourceType": "Parameters", "parameter": entries}

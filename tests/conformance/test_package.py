@@ -21,7 +21,7 @@ from support.profile_examples import FOLDER, examples, text_of
 from service import __version__
 from service.app import Service, build_service, fhir_package
 from service.fhir import r4
-from service.fhir.package import DEPENDENCIES, build_package
+from service.fhir.package import CONFORMANCE_TYPES, DEPENDENCIES, build_package
 from service.settings import CANONICAL_BASE, Settings
 
 Resource = dict[str, Any]
@@ -162,6 +162,15 @@ def test_T8_examples_are_valid_and_name_our_profiles(files: dict[str, bytes]) ->
     assert ours - profiles <= {f"assessment-provenance|{__version__}"}, "every profile has an example"
 
 
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_A1_T8_every_example_conforms_to_the_profiles_it_claims(client: FlaskClient, path: Path) -> None:
+    """By the operation any caller can ask; the examples are answers of the service, so this is A1 as well."""
+    type_name = path.stem.partition("-")[0]
+    response = client.post(f"/fhir/{type_name}/$validate", data=path.read_bytes(), content_type="application/fhir+json")
+    issues = response.get_json(force=True)["issue"]
+    assert [issue for issue in issues if issue["severity"] != "information"] == []
+
+
 def test_every_extension_is_in_an_example(files: dict[str, bytes]) -> None:
     """An extension that is used in the terminology has that for an example."""
     definitions = "package/StructureDefinition-"
@@ -225,7 +234,7 @@ def test_another_base_is_in_every_address(settings: Settings) -> None:
     assert [one["id"] for one in own.definitions.of_type("SearchParameter")] == ["RiskAssessment-basis"]
 
 
-@pytest.mark.parametrize("type_name", ["StructureDefinition", "OperationDefinition", "SearchParameter", "ConceptMap"])
+@pytest.mark.parametrize("type_name", CONFORMANCE_TYPES)
 def test_every_definition_is_served_by_id_and_by_address(client: FlaskClient, service: Service, type_name: str) -> None:
     assert service.definitions.ids(type_name)
     for resource_id in service.definitions.ids(type_name):

@@ -15,5 +15,7 @@ Description: "How an assessment came about: made by the engine, when, from which
 * reason[madeByMachine] = $observation-value#AIAST
 * agent.who only Reference(Practitioner or PractitionerRole or RelatedPerson or Patient or Device or Organization)
 * agent obeys hs-agent
+* agent.type 1..1
 * agent ^short = "The engine"
+* entity 1..*
 * entity ^short = "Every input, and the model card"

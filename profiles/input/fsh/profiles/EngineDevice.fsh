@@ -10,7 +10,7 @@ Description: "The software that answers, with the versions of engine and knowled
 * deviceName 1..*
 * deviceName.type = #model-name
 * type 1..1
-* type from $service (extensible)
+* type from $service (preferred)
 * version 2..*
 * version.type 1..1
 * version.type.text 1..1

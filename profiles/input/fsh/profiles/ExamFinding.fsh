@@ -6,13 +6,13 @@ Description: "One finding of history, examination or imaging: what was looked fo
 * insert Published
 * obeys hs-result
 * category ^short = "exam, survey, imaging or laboratory, where it is known"
-* code from $finding (extensible)
+* code from $finding (preferred)
 * code ^short = "The finding: our code, or one of SNOMED CT or LOINC that our concept maps translate"
 * subject 1..1
 * subject only Reference(Patient)
 * effective[x] only dateTime or Period or instant
 * value[x] only CodeableConcept or Quantity or boolean or integer
-* valueCodeableConcept from $answer (extensible)
+* valueCodeableConcept from $answer (preferred)
 * valueCodeableConcept ^short = "The result: present, absent, or one of the answers of the finding"
 * valueQuantity ^short = "The result of a measurement, in a UCUM unit"
 * valueQuantity.value 1..1
@@ -32,7 +32,7 @@ Description: "One finding of history, examination or imaging: what was looked fo
 * component[laterality].code = https://hipspine.example/fhir/CodeSystem/observation-part#laterality
 * component[laterality].value[x] 1..1
 * component[laterality].value[x] only CodeableConcept
-* component[laterality].value[x] from $side (extensible)
+* component[laterality].value[x] from $side (preferred)
 * component[level] ^short = "The spinal level it is about"
 * component[level].code = https://hipspine.example/fhir/CodeSystem/observation-part#spinal-level
 * component[level].value[x] 1..1

@@ -25,7 +25,7 @@ def test_assessments_are_made(stateless: FlaskClient, hip_case: Resource) -> Non
 
 
 def test_nothing_can_be_stored(stateless: FlaskClient) -> None:
-    issues_of(send(stateless, "POST", "/Organization", patient()), 404, "not-found")
+    issues_of(send(stateless, "POST", "/Patient", patient()), 405, "not-supported")
     issues_of(send(stateless, "POST", "/Observation", observation()), 405, "not-supported")
     issues_of(send(stateless, "PUT", "/Observation/1", observation(id="1")), 405, "not-supported")
     issues_of(send(stateless, "POST", "", {"resourceType": "Bundle", "type": "batch"}), 405, "not-supported")

@@ -20,7 +20,7 @@ def history_bundle(
     own = "/".join(part for part in (address, query.type, query.id, "_history") if part)
     links = [{"relation": "self", "url": with_query(own, applied)}]
     if page.more:
-        further = {**applied, "_before": str(page.versions[-1].sequence)}
+        further = {**applied, "_before": "{}.{}".format(*page.versions[-1].position)}
         links.append({"relation": "next", "url": with_query(own, further)})
     bundle: Resource = {"resourceType": "Bundle", "id": bundle_id, "type": "history"}
     if page.total is not None:

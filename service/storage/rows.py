@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, select
 
+from service.fhir.times import moment
 from service.storage.store import Version
 from service.storage.tables import resource, resource_version
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 VERSION_COLUMNS = (
     resource_version.c.type,
@@ -21,16 +19,6 @@ VERSION_COLUMNS = (
     resource_version.c.body,
     resource_version.c.sequence,
 )
-
-
-def microseconds(moment: datetime) -> int:
-    """Whole microseconds since 1970 in UTC."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def moment(microseconds: int) -> datetime:
-    """The aware time in UTC, that many microseconds after the start of 1970."""
-    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def version_of(row: RowMapping) -> Version:

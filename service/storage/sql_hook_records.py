@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from service.fhir.times import microseconds, moment
 from service.storage.hook_records import CardShown, Count, Feedback, HookRecords
-from service.storage.sql_store import SqlStore, microseconds, moment
+from service.storage.sql_store import SqlStore
 from service.storage.tables import hook_card, hook_feedback, hook_token
 
 _DAY = 86_400_000_000  # microseconds

@@ -11,8 +11,9 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection, Row, and_, exists, func, insert, select, update
 from sqlalchemy import delete as remove
 
+from service.fhir.times import microseconds, moment
 from service.storage.outbox import Also, Delivery, Outbox, State
-from service.storage.sql_store import SqlReader, SqlStore, microseconds, moment
+from service.storage.sql_store import SqlReader, SqlStore
 from service.storage.store import Transaction
 from service.storage.tables import outbox
 

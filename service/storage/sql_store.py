@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, func, insert, literal, select, text, tuple_, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
@@ -25,10 +25,10 @@ from service.errors import Fault, Unavailable, VersionConflict
 from service.fhir.index_values import Indexer
 from service.fhir.r4 import serialise
 from service.fhir.search import SearchQuery
-from service.fhir.times import instant
+from service.fhir.times import instant, microseconds, moment
 from service.storage.engine import WRITES
 from service.storage.index import delete_values, insert_values
-from service.storage.rows import VERSION_COLUMNS, microseconds, moment, newest_versions, version_of
+from service.storage.rows import VERSION_COLUMNS, newest_versions, version_of
 from service.storage.search import search
 from service.storage.store import (
     HistoryQuery,
@@ -84,26 +84,36 @@ class SqlReader(Reader):
         return found
 
     def history(self, query: HistoryQuery) -> Page:
-        selected = select(*VERSION_COLUMNS)
-        if query.type:
-            selected = selected.where(resource_version.c.type == query.type)
-        elif query.types:
-            selected = selected.where(resource_version.c.type.in_(sorted(query.types)))
-        if query.id:
-            selected = selected.where(resource_version.c.id == query.id)
-        if query.since is not None:
-            selected = selected.where(resource_version.c.last_updated >= microseconds(query.since))
         total = None
         if query.id:
-            total = int(self.connection.execute(select(func.count()).select_from(selected.subquery())).scalar_one())
-        if query.before is not None:
-            selected = selected.where(resource_version.c.sequence < query.before)
-        selected = selected.order_by(resource_version.c.sequence.desc()).limit(query.count + 1)
-        versions = tuple(version_of(row) for row in self.connection.execute(selected).mappings())
+            counted = select(func.count()).select_from(resource_version).where(*_of_history(query))
+            total = int(self.connection.execute(counted).scalar_one())
+        versions = tuple(version_of(row) for row in self.connection.execute(history_statement(query)).mappings())
         return Page(versions[: query.count], more=len(versions) > query.count, total=total)
 
     def search(self, query: SearchQuery) -> SearchPage:
         return search(self.connection, query)
+
+
+def history_statement(query: HistoryQuery) -> Select[Any]:
+    """The versions of one page and one more, which tells whether others follow."""
+    place = (resource_version.c.last_updated, resource_version.c.sequence)
+    selected = select(*VERSION_COLUMNS).where(*_of_history(query))
+    if query.before is not None:
+        selected = selected.where(tuple_(*place) < tuple_(*map(literal, query.before)))
+    return selected.order_by(*(column.desc() for column in place)).limit(query.count + 1)
+
+
+def _of_history(query: HistoryQuery) -> Iterator[ColumnElement[bool]]:
+    """What is true of every version that the history lists, on whichever page."""
+    if query.type:
+        yield resource_version.c.type == query.type
+    elif query.types:
+        yield resource_version.c.type.in_(sorted(query.types))
+    if query.id:
+        yield resource_version.c.id == query.id
+    if query.since is not None:
+        yield resource_version.c.last_updated >= microseconds(query.since)
 
 
 class SqlTransaction(SqlReader, Transaction):
@@ -118,16 +128,19 @@ class SqlTransaction(SqlReader, Transaction):
         self._new_id = new_id
         self._written: list[Version] = []
         self._locked: set[str] = set()
+        self._fresh: set[str] = set()  # ids made here: nobody has them, so that nobody need be asked
 
     @property
     def written(self) -> Sequence[Version]:
         return tuple(self._written)
 
     def new_id(self) -> str:
-        return self._new_id()
+        made = self._new_id()
+        self._fresh.add(made)
+        return made
 
     def create(self, resource: Mapping[str, Any], *, resource_id: str | None = None) -> Version:
-        return self._write("POST", {**resource, "id": resource_id or self._new_id()}, expected=0)
+        return self._write("POST", {**resource, "id": resource_id or self.new_id()}, expected=0)
 
     def update(self, resource: Mapping[str, Any], *, expected: int | None = None) -> Version:
         return self._write("PUT", resource, expected=expected)
@@ -154,7 +167,8 @@ class SqlTransaction(SqlReader, Transaction):
     def _write(self, method: Method, given: Mapping[str, Any], *, expected: int | None) -> Version:
         type_name, resource_id = given["resourceType"], given["id"]
         self._lock(type_name)
-        current = self._current(type_name, resource_id)
+        current = None if resource_id in self._fresh else self._current(type_name, resource_id)
+        self._fresh.discard(resource_id)
         number = current["version"] if current is not None else 0
         _check(expected, 0 if current is None or current["deleted"] else number)
         updated = self._moment(current)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 from service.fhir.search import SearchQuery
+from service.fhir.times import microseconds
 
 Resource = dict[str, Any]
 Method = Literal["POST", "PUT", "DELETE"]
@@ -43,6 +44,11 @@ class Version:
         return self.body is None
 
     @property
+    def position(self) -> tuple[int, int]:
+        """Where it stands in a history: whole microseconds since 1970, and `sequence` among equal ones."""
+        return microseconds(self.last_updated), self.sequence
+
+    @property
     def reference(self) -> str:
         """``Patient/1``"""
         return f"{self.type}/{self.id}"
@@ -57,14 +63,14 @@ class Version:
 class HistoryQuery:
     """Which versions to list, newest first: of one resource, of one type (`id` empty), or of all (`type` empty too).
 
-    `types` limits a history of all to these types. `before` is the `sequence` below which the page starts (None: the newest).
+    `types` limits a history of all to these types. `before` is the `position` below which the page starts (None: the newest).
     """
 
     type: str = ""
     id: str = ""
     types: Collection[str] = ()
     since: datetime | None = None
-    before: int | None = None
+    before: tuple[int, int] | None = None
     count: int = PAGE
 
 

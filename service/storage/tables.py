@@ -44,7 +44,9 @@ resource_version = Table(
     Column("method", Text, nullable=False),
     Column("body", Text),  # JSON as it is sent; null: this version says that the resource was deleted
     UniqueConstraint("type", "id", "version"),
-    Index("ix_resource_version_type_sequence", "type", "sequence"),
+    # Histories are read from the newest on, and often only what came after a certain time.
+    Index("ix_resource_version_last_updated", "last_updated", "sequence"),
+    Index("ix_resource_version_type_last_updated", "type", "last_updated", "sequence"),
 )
 
 # One row per resource: which version is the newest. The search tables refer to `key`.

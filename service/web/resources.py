@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from service.storage.store import MOST_PER_PAGE, PAGE, HistoryQuery, ResourceSto
 from service.web.preferences import read_preferences
 from service.web.responses import outcome_response, resource_response, stored_response
 
+_POSITION = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 STATUS = {"created": 201, "updated": 200, "deleted": 200, "unchanged": 200, "found": 200}
 
 
@@ -229,8 +231,8 @@ def read_history_query(
         elif name == "_since" and (moment := _instant(value)) is not None:
             since = moment
             applied[name] = value
-        elif name == "_before" and value.isascii() and value.isdigit() and len(value) < 19:
-            before = int(value)
+        elif name == "_before" and (place := _POSITION.fullmatch(value)) is not None:
+            before = int(place[1]), int(place[2])
             applied[name] = value
         elif name in ("_count", "_since", "_before"):
             faults.append(

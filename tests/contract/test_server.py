@@ -363,7 +363,15 @@ def test_T6_the_log_of_a_server_holds_nothing_of_the_patient(start_server: Start
     bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}, {"resource": case}]}
     assert server.assess(bundle).status_code == 200
     assert server.assess({**case, "status": "Quimby"}).status_code in (400, 422)
-    requests.get(f"{server.fhir}/Patient/zz-marker-9?family=Quimby", timeout=5)
+    stored = requests.put(f"{server.fhir}/Patient/zz-marker-9", json=patient, headers={"Content-Type": FHIR_JSON}, timeout=5)
+    assert stored.status_code == 201
+    assert requests.get(f"{server.fhir}/Patient/zz-marker-9?family=Quimby", timeout=5).status_code == 200
+    assert requests.get(f"{server.fhir}/Patient?family=Quimby&birthdate=1951-07-23", timeout=5).status_code in (200, 405)
+    assert requests.get(f"{server.fhir}/_history", timeout=5).status_code == 200
+    twice = {"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": patient, "request": {"method": "PUT", "url": "Patient/zz-marker-9", "ifMatch": 'W/"Quimby"'}},
+    ]}
+    assert requests.post(server.fhir, json=twice, headers={"Content-Type": FHIR_JSON}, timeout=5).status_code == 412
     raw_answer(server, b"QUIMBY /fhir/Patient/zz-marker-9 HTTP/1.1\r\nHost: Quimby\r\nConnection: close\r\n\r\n")
     assert server.stop() == 0
     log = server.log()

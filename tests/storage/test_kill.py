@@ -196,7 +196,7 @@ def everything(store: SqlStore) -> Iterator[Version]:
         with store.reading() as reader:
             page = reader.history(HistoryQuery(count=500, before=before))
         yield from page.versions
-        before, more = (page.versions[-1].sequence if page.versions else None), page.more
+        before, more = (page.versions[-1].position if page.versions else None), page.more
 
 
 def newest_of(stored: dict[tuple[str, str, int], Version]) -> dict[tuple[str, str], int]:

@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check bench docs profiles package vignettes lock clean
+.PHONY: help run test lint check bench demo-ehr docs profiles package vignettes lock clean
 
 # The first of these that really starts and is new enough. Version managers put names on the PATH that only print an
 # error, so each candidate is run, not looked up. Override with `make run PYTHON=/path/to/python`.
@@ -20,7 +20,7 @@ TEST_READY := $(TEST)/.installed
 PIP := -m pip install --quiet --disable-pip-version-check --require-hashes
 
 help:  ## Show this list.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: $(RUN_READY)  ## Start the service on 127.0.0.1:8000 (PORT and HOST settable). Installs what it needs first.
 	@exec $(RUN)/bin/python -m service serve
@@ -38,6 +38,9 @@ check: lint  ## Quick look before a commit: lint, types, data, unit tests.
 
 bench: $(TEST_READY)  ## Measure the service against plain yardsticks.
 	$(TEST)/bin/python -m service bench $(ARGS)
+
+demo-ehr: $(TEST_READY)  ## Show it inside a record system: an encounter begins, a hip MRI is ordered, a card appears.
+	$(TEST)/bin/python -m tests.support.demo_ehr
 
 docs: $(TEST_READY)  ## Bring generated pages and every figure in README up to date.
 	$(TEST)/bin/python -m tests.support.documents

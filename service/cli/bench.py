@@ -5,7 +5,6 @@ Absolute times depend on the machine and on what else it does; a ratio inside on
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
@@ -46,7 +45,8 @@ BARS = {
 @click.option("--seconds", default=2.0, show_default=True, help="Length of each round of HTTP load.")
 @click.option("--rounds", default=4, show_default=True, help="Rounds; service and echo take turns in each.")
 @click.option("--repeats", default=200, show_default=True, help="Assessments in process.")
-def command(seconds: float, rounds: int, repeats: int) -> None:
+@click.option("--hooks", is_flag=True, help="Measure hook calls beside $assess instead.")
+def command(seconds: float, rounds: int, repeats: int, hooks: bool) -> None:
     """Measure $assess of a 60-answer QuestionnaireResponse, with full validation and evidence.
 
     \b
@@ -58,8 +58,15 @@ def command(seconds: float, rounds: int, repeats: int) -> None:
     from service.settings import read_settings
 
     service = build_service(read_settings())
+    if hooks:
+        from service.cli.bench_hooks import measure_hooks
+
+        measure_hooks(console, dict(service.parts.questionnaire), seconds=seconds, rounds=rounds)
+        return
     warm_up(service)
-    body = json.dumps(answered_form(dict(service.parts.questionnaire), ANSWERS)).encode()
+    from service.fhir.r4 import serialise
+
+    body = serialise(answered_form(dict(service.parts.questionnaire), ANSWERS))
     stages = time_stages(service, body, repeats)
     total = [sum(run) for run in zip(*stages.values(), strict=True)]
     console.print(_stage_table(stages, total, len(body)))

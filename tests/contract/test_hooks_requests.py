@@ -132,6 +132,21 @@ def test_H21_two_services_on_one_hook_and_one_id_on_two_hooks(
         assert answer.status_code == 200 and answer.get_json()["cards"]
 
 
+def test_the_page_on_hooks_names_every_service_prefetch_key_and_setting(service: Service) -> None:
+    from support.servers import ROOT
+
+    from service.settings import settings_rows
+
+    page = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    named = {one.id for one in service.hooks.services.services}
+    named |= {key.key for one in service.hooks.services.services for key in one.prefetch}
+    assert {name for name in named if f"`{name}`" not in page} == set()
+    known = {variable for variable, _, _ in settings_rows()}
+    assert {variable for variable in known if variable.startswith(("HIPSPINE_HOOKS_", "HIPSPINE_OUTBOUND_HOSTS"))} - {
+        variable for variable in known if variable in page
+    } == set()
+
+
 # --- calls --------------------------------------------------------------------------------------------------------
 
 

@@ -43,7 +43,9 @@ class AfterHooks:
         *,
         keep: Callable[[HookAnswer], None] | None = None,
         server: str = "",
+        worker: Worker | None = None,
     ) -> None:
+        self._worker = worker
         self._records = records
         self._now = now
         self._keep = keep
@@ -57,14 +59,17 @@ class AfterHooks:
         if shown:
             self._later(lambda: self._records.shown(service.id, shown, self._now()))
         keep = self._keep
-        # Ids of another record system would point to the wrong patient here.
-        at_home = request.server is not None and request.server.rstrip("/") == self._server
-        if keep is not None and service.writes_back and at_home and answer.risk_assessment is not None:
+        if keep is not None and service.keeps(request.server, for_server=self._server) and answer.risk_assessment is not None:
             self._later(lambda: keep(answer))
 
     def wait(self) -> None:
         """Nothing, once all that was handed over has been worked on."""
         self._waiting.join()
+
+    def close(self) -> None:
+        """Send nothing more; what is being sent is waited for, the rest goes out after the next start."""
+        if self._worker is not None:
+            self._worker.stop()
 
     def _later(self, work: Callable[[], None]) -> None:
         with self._lock:
@@ -117,7 +122,7 @@ def build_after_hooks(
             )
             worker.wake()
 
-    return AfterHooks(records, now, keep=keep, server=write_back.server)
+    return AfterHooks(records, now, keep=keep, server=write_back.server, worker=worker)
 
 
 def build_write_back(

@@ -44,6 +44,7 @@ def build_hooks(settings: Settings, parts: Parts, outbound: Outbound, limits: r4
         reader=RecordServer(outbound, decode=lambda raw: read_json(raw, page), bounds=bounds),
         limits=limits,
         workbench=settings.workbench_url,
+        kept_for=settings.ehr_fhir_url or "" if settings.ehr_write_back == "on" else "",
     )
 
 

@@ -31,10 +31,14 @@ REASONS = "override-reason"
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where links lead: the FHIR base as the client reaches it, and the SMART launch address of the workbench if there is one."""
+    """Where links lead: the FHIR base as the client reaches it, and the SMART launch address of the workbench if there is one.
+
+    `kept`: the assessment will be found below the FHIR base.
+    """
 
     fhir: str
     workbench: str | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,9 @@ class Frame:
         links = [{"label": texts("card-link-model"), "url": f"{fhir}/DocumentReference/model-card", "type": "absolute"}]
         if topic == "form":
             links.insert(0, {"label": texts("card-link-form"), "url": f"{fhir}/Questionnaire/{self.form_id}", "type": "absolute"})
+        if result is not None and self.addresses.kept:
+            kept = f"{fhir}/RiskAssessment/{kept_id(result.risk_assessment)}"
+            links.insert(0, {"label": texts("card-link-assessment"), "url": kept, "type": "absolute"})
         if self.addresses.workbench is not None:
             link = {"label": texts("card-link-workbench"), "url": self.addresses.workbench, "type": "smart"}
             if result is not None:
@@ -238,7 +245,8 @@ class CardWriter:
             )
             reasons.insert(0, plain(told))
         if advice.order.reference is not None:
-            reasons.append(f"{plain(texts('card-order-which', order=called))} {foreign(advice.order.reference)}")
+            which = plain(texts("card-order-which", order=called))
+            reasons.append(f"{which} {foreign(advice.order.reference)}")
         return reasons
 
     def _offered(self, advice: OrderAdvice) -> list[Recommendation]:
@@ -247,6 +255,11 @@ class CardWriter:
         return [
             proposed.get(name) or Recommendation(known[name], known[name].urgency or "routine", ()) for name in advice.offered
         ]
+
+
+def kept_id(risk_assessment: dict[str, Any]) -> str:
+    """The id under which an assessment is kept here: the same record has the same."""
+    return f"ra-{risk_assessment['identifier'][0]['value'][:40]}"
 
 
 def fitted(*candidates: str) -> str:

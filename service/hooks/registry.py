@@ -55,6 +55,13 @@ class HookService:
     cards: tuple[CardKind, ...]
     writes_back: bool = False  # whether its assessments are for the record, where that is set up
 
+    def keeps(self, server: str | None, *, for_server: str) -> bool:
+        """Whether an assessment of a call that named `server` is kept for the record system `for_server` (empty: for none).
+
+        Ids of another record system would point to the wrong patient there.
+        """
+        return bool(for_server) and self.writes_back and server is not None and server.rstrip("/") == for_server
+
     def described(self) -> dict[str, Any]:
         """The entry as discovery shows it."""
         return {

@@ -29,6 +29,7 @@ class HookParts:
     reader: RecordReader
     limits: r4.Limits
     workbench: str | None = None
+    kept_for: str = ""  # the record system whose assessments are stored here too; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def answer_hook(
         request,
         parts.assessment.vocabulary_in(language),
         str(parts.assessment.questionnaire["id"]),
-        Addresses(fhir_address, parts.workbench),
+        Addresses(fhir_address, parts.workbench, kept=service.keeps(request.server, for_server=parts.kept_for)),
         parts.assessment.now(),
     )
     issued = tuple(_cards(service, known, orders, parts.orders, frame))

@@ -16,6 +16,8 @@ from service.hooks.request import HookRequest
 Resource = dict[str, Any]
 
 MOST_RESOURCES = 2_000  # that concern the question; a record with more of them is not a person's
+MOST_READINGS = 4  # of one record; each names all that it refuses, so that more than one further is rare
+_TELLING = ("Observation", "QuestionnaireResponse", "Condition")
 _PARAMETER = re.compile(r"Parameters\.parameter\[(\d+)\]")
 # Parameters of $assess that a resource of the type is handed in as.
 _NAMES = {
@@ -46,8 +48,11 @@ def assess_record(
     `ordered`: an order for hip or spine is itself a sign that the pain is there.
     """
     unseen = list(record.unseen)
-    resources = []
+    resources: list[Resource] = []
     for resource in _concerned(record.resources, parts):
+        if len(resources) == MOST_RESOURCES:
+            unseen.append(Unseen("record", "partial"))
+            break
         whose = _whose(resource, request.patient_id)
         if whose is None:
             unseen.append(Unseen(_name(resource), "other-patient"))
@@ -57,10 +62,7 @@ def assess_record(
             unseen.append(Unseen(_name(resource), "unreadable"))
         else:
             resources.append(checked)
-    if len(resources) > MOST_RESOURCES:
-        unseen.append(Unseen("record", "partial"))
-        resources = resources[:MOST_RESOURCES]
-    complaint = ordered or any(_is_complaint(resource, parts) for resource in resources)
+    complaint = ordered or any(_is_complaint(resource, parts) for resource in (*resources, *_encounters(record, request)))
     result, resources = _assessed(resources, request, parts, options, unseen)
     if result is not None and not complaint and not _speaks_of_pain(result, parts):
         result = None
@@ -71,13 +73,15 @@ def _assessed(
     resources: list[Resource], request: HookRequest, parts: Parts, options: AssessOptions, unseen: list[Unseen]
 ) -> tuple[Result | None, list[Resource]]:
     """The result and the resources it is of; those that the reading refuses are taken out and the rest is read again."""
-    while any(resource["resourceType"] in ("Observation", "QuestionnaireResponse", "Condition") for resource in resources):
+    for turn in range(MOST_READINGS):
+        if not any(resource["resourceType"] in _TELLING for resource in resources):
+            break
         fixed, parameters = _parameters(resources, request)
         try:
             result = assess_subject(parameters, parts=parts, options=options)
         except InvalidInput as error:
             refused = _refused(error.faults, fixed, len(resources))
-            if not refused:
+            if not refused or turn == MOST_READINGS - 1:
                 raise
             unseen += [Unseen(_name(resources[index]), "unreadable") for index in sorted(refused)]
             resources = [one for index, one in enumerate(resources) if index not in refused]
@@ -116,6 +120,13 @@ def _concerned(resources: Iterable[Resource], parts: Parts) -> Iterator[Resource
             yield resource
 
 
+def _encounters(record: Record, request: HookRequest) -> Iterator[Resource]:
+    """The encounter of the call, if it was sent. It tells nothing but why the patient came."""
+    for resource in record.resources:
+        if resource["resourceType"] == "Encounter" and resource.get("id") == request.encounter_id:
+            yield resource
+
+
 def _whose(resource: Resource, patient_id: str) -> Resource | None:
     """The resource, its subject given as the request gives it; None if it is about another patient.
 
@@ -147,7 +158,14 @@ def _known(concept: Any, parts: Parts) -> bool:
 
 
 def _is_complaint(resource: Resource, parts: Parts) -> bool:
-    """Whether a current problem of the list, or an observation, is the pain itself."""
+    """Whether a current problem of the list, an observation, or the reason of the encounter is the pain itself."""
+    if resource["resourceType"] == "Encounter":
+        reasons = resource.get("reasonCode")
+        return any(
+            parts.terminology.to_symptom(system, code)
+            for reason in (reasons if isinstance(reasons, list) else ())
+            for system, code in _codings(reason)
+        )
     if resource["resourceType"] not in ("Condition", "Observation"):
         return False
     if _status(resource, "verificationStatus") in ("refuted", "entered-in-error"):

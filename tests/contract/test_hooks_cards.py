@@ -246,6 +246,15 @@ def test_hip_pain_on_the_problem_list_without_findings_asks_for_them(client: Fla
     assert cards(client, "patient-view", [resolved]) == []
 
 
+def test_the_reason_of_the_encounter_is_a_complaint_too(client: FlaskClient) -> None:
+    encounter = {"resourceType": "Encounter", "id": "encounter-1", "status": "in-progress", "class": {"code": "AMB"}}
+    body = hook_call("encounter-start", [{"resourceType": "Patient", "id": "1"}])
+    for reason, shown in (("49218002", ["form"]), ("22298006", [])):
+        body["prefetch"]["encounter"] = {**encounter, "reasonCode": [{"coding": [{"system": SNOMED, "code": reason}]}]}
+        told = client.post("/cds-services/encounter-start", json=body).get_json()["cards"]
+        assert [card["source"]["topic"]["code"] for card in told] == shown
+
+
 # --- identity, words ----------------------------------------------------------------------------------------------
 
 

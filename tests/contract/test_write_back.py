@@ -50,6 +50,11 @@ def connected(ehr: StubEhr, settings: Settings, tmp_path: Path) -> Settings:
     )
 
 
+def connected_to(service: Service, settings: Settings) -> Service:
+    hooks = replace(service.hooks, kept_for=settings.ehr_fhir_url or "")
+    return replace(service, outbound=build_outbound(settings), hooks=hooks)
+
+
 @pytest.fixture
 def write_back(connected: Settings) -> Any:
     return build_write_back(connected, build_outbound(connected), now=utc_now, new_id=new_id)
@@ -129,28 +134,33 @@ def test_without_a_token_nothing_is_sent(write_back: Any, ehr: StubEhr, assessme
 def test_a_start_of_an_encounter_is_written_back_through_the_outbox(
     connected: Settings, service: Service, ehr: StubEhr
 ) -> None:
-    app = create_app(connected, service=replace(service, outbound=build_outbound(connected)))
+    app = create_app(connected, service=connected_to(service, connected))
     body = hook_call("encounter-start", case("spine"), fhirServer=ehr.fhir)
     for hook in ("patient-view", "encounter-start", "encounter-start"):
-        assert app.test_client().post(f"/cds-services/{hook}", json={**body, "hook": hook}).status_code == 200
+        answer = app.test_client().post(f"/cds-services/{hook}", json={**body, "hook": hook})
+        assert answer.status_code == 200
     app.extensions["hipspine-after-hooks"].wait()
     until = time.monotonic() + 10
     while not ehr.of_type("Provenance") and time.monotonic() < until:
         time.sleep(0.05)
     (kept,) = ehr.of_type("RiskAssessment")
     assert kept["encounter"] == {"reference": "Encounter/encounter-1"} and ehr.of_type("Provenance")
-    here = app.test_client().get(f"/fhir/RiskAssessment/ra-{kept['identifier'][0]['value'][:40]}").get_json(force=True)
+    link = answer.get_json()["cards"][-1]["links"][0]["url"]
+    here = app.test_client().get(link.removeprefix("http://localhost")).get_json(force=True)
+    assert here["identifier"] == kept["identifier"]
     assert here["subject"]["reference"] == f"{ehr.fhir}/Patient/example-spine"
+    app.extensions["hipspine-after-hooks"].close()
     app.extensions["hipspine-store"].close()
 
 
 def test_an_assessment_for_another_server_stays_here(connected: Settings, service: Service, ehr: StubEhr) -> None:
-    app = create_app(connected, service=replace(service, outbound=build_outbound(connected)))
+    app = create_app(connected, service=connected_to(service, connected))
     for server in (None, "https://other.example/fhir"):
         body = hook_call("encounter-start", case("spine"), fhirServer=server)
         assert app.test_client().post("/cds-services/encounter-start", json=body).status_code == 200
     app.extensions["hipspine-after-hooks"].wait()
     assert ehr.asked == []
+    app.extensions["hipspine-after-hooks"].close()
     app.extensions["hipspine-store"].close()
 
 

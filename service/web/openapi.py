@@ -14,21 +14,20 @@ from typing import Any
 
 from service.fhir.parameters import Input
 from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, Operation, ResourceType
-from service.web import openapi_hooks
+from service.web.openapi_hooks import HOOK_PAGES
 from service.web.openapi_parts import (
     ETAG,
     LOCATION,
     body_of,
     components,
     fhir_response,
-    json_response,
-    page_response,
     path_parameter,
     problem,
     query_parameter,
     reference,
     request_header,
 )
+from service.web.openapi_service import SERVICE_PAGES
 
 Document = dict[str, Any]
 FHIR_PATH = "/fhir"
@@ -393,65 +392,8 @@ _INTERACTIONS: Mapping[tuple[str, str], Callable[[ResourceType, Sources], Docume
 
 # --- everything else ---------------------------------------------------------------------------------------------
 
-
-def _health(name: str, summary: str, *, may_fail: bool = False) -> Callable[[], Document]:
-    def described() -> Document:
-        answers = {"200": json_response(summary, {"type": "object", "required": ["status"], "properties": _HEALTH})}
-        return {
-            "operationId": name,
-            "tags": ["Service"],
-            "summary": summary,
-            "responses": answers | ({"503": problem("503")} if may_fail else {}),
-        }
-
-    return described
-
-
-_HEALTH = {"status": {"type": "string"}, "version": {"type": "string"}, "knowledge": {"type": "string"}}
-
 # Address -> method -> description, of what is not FHIR.
-_PLAIN: Mapping[str, Mapping[str, Callable[[], Document]]] = {
-    "/healthz": {"GET": _health("healthz", "The process answers")},
-    "/readyz": {"GET": _health("readyz", "The service is ready for requests", may_fail=True)},
-    "/openapi.json": {
-        "GET": lambda: {
-            "operationId": "openapi",
-            "tags": ["Service"],
-            "summary": "This document",
-            "responses": {"200": json_response("This document.", {"type": "object", "required": ["openapi", "paths"]})},
-        }
-    },
-    "/docs/": {
-        "GET": lambda: {
-            "operationId": "docs",
-            "tags": ["Service"],
-            "summary": "This document as an interactive page",
-            "responses": {"200": page_response("The page.", "text/html")},
-        }
-    },
-    "/package.tgz": {
-        "GET": lambda: {
-            "operationId": "package",
-            "tags": ["Service"],
-            "summary": "The profiles and definitions as a FHIR package",
-            "responses": {"200": page_response("The package.", "application/gzip")},
-        }
-    },
-    "/cds-services": {"GET": openapi_hooks.discovery},
-    "/cds-services/{service_id}": {"POST": openapi_hooks.call},
-    "/cds-services/{service_id}/feedback": {"POST": openapi_hooks.feedback},
-    "/docs/{path}": {
-        "GET": lambda: {
-            "operationId": "docs-file",
-            "tags": ["Service"],
-            "summary": "A script, style or picture of the page",
-            "parameters": [
-                {"name": "path", "in": "path", "required": True, "schema": {"enum": ["swagger-ui.css", "swagger-ui-bundle.js"]}}
-            ],
-            "responses": {"200": page_response("The file.", "*/*"), "404": problem("404")},
-        }
-    },
-}
+_PLAIN: Mapping[str, Mapping[str, Callable[[], Document]]] = {**SERVICE_PAGES, **HOOK_PAGES}
 
 
 def _methods(route: Route) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.web.openapi_parts import json_response, problem
+from service.web.openapi_parts import json_response, page_response, problem
 
 Document = dict[str, Any]
 
@@ -73,3 +74,24 @@ def _service_id() -> Document:
 
 def _refusals() -> dict[str, Document]:
     return {code: problem(code) for code in ("400", "401", "403", "404", "412", "413", "415", "422", "500", "503")}
+
+
+def report() -> Document:
+    """GET of what became of the cards, counted."""
+    answer = json_response("The counts, or the page for a browser.", {"type": "object"})
+    answer["content"] |= page_response("", "text/html")["content"]
+    return {
+        "operationId": "feedback-report",
+        "tags": ["CDS Hooks"],
+        "summary": "What became of cards: by service, by differential, by reason, over time",
+        "responses": {"200": answer, **{code: problem(code) for code in ("401", "503")}},
+    }
+
+
+# Address -> method -> description.
+HOOK_PAGES: Mapping[str, Mapping[str, Callable[[], Document]]] = {
+    "/cds-services": {"GET": discovery},
+    "/cds-services/{service_id}": {"POST": call},
+    "/cds-services/{service_id}/feedback": {"POST": feedback},
+    "/reports/feedback": {"GET": report},
+}

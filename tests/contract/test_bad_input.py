@@ -99,7 +99,7 @@ def test_R12_a_body_above_the_limit_is_413(client: FlaskClient, settings: Settin
 def failing_app(service: Service, settings: Settings) -> Flask:
     """The application with one part that fails as no part should."""
 
-    def fail(raw: bytes, *_: object) -> Resource:
+    def fail(raw: bytes, *_: object, **__: object) -> Resource:
         try:
             raise KeyError("Aloysius Quimby")
         except KeyError as error:

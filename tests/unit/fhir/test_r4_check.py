@@ -763,6 +763,6 @@ def test_endless_faults_are_cut_off_and_said_to_be(elements: Resource) -> None:
 )
 def test_no_pattern_takes_long_on_hostile_text(elements: Resource) -> None:
     resource = small(**elements)
-    started = time.perf_counter()
+    started = time.process_time()  # of this process alone: the machine may be busy
     check(resource)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0

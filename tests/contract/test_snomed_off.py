@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from flask.testing import FlaskClient
+from support.hook_calls import case, hook_call, order
 
 from service.app import Service, create_app
 from service.settings import Settings
@@ -87,8 +89,8 @@ def published(client: FlaskClient) -> Iterator[tuple[str, str]]:
                 yield place, client.get(place).text
     for place in ("/openapi.json", "/cds-services", "/readyz"):
         response = client.get(place)
-        if response.status_code == 200:
-            yield place, response.text
+        assert response.status_code == 200, place
+        yield place, response.text
 
 
 def test_nothing_published_holds_a_snomed_code(without: FlaskClient) -> None:
@@ -139,6 +141,30 @@ def test_the_terminology_operations_say_that_it_is_switched_off(without: FlaskCl
         assert "switched off" in response.text
 
 
+def test_no_page_about_the_definitions_holds_one(without: FlaskClient) -> None:
+    waiting, seen = ["/profiles/"], set()
+    while waiting:
+        place = waiting.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        response = without.get(place)
+        assert response.status_code == 200, place
+        assert_free(response.text, place)
+        links = re.findall(r'href="([^"#?]+)', response.text)
+        waiting += [found for link in links if (found := urljoin(place, link)).startswith("/profiles/")]
+    assert len(seen) > 100
+
+
+@pytest.mark.parametrize("name", ["hip", "spine", "emergency"])
+@pytest.mark.parametrize("hook", ["patient-view", "order-select", "order-sign"])
+def test_no_card_holds_one(without: FlaskClient, hook: str, name: str) -> None:
+    orders = [order("24762-7")] if hook.startswith("order") else None
+    response = without.post(f"/cds-services/{hook}", json=hook_call(hook, case(name), orders=orders))
+    assert response.status_code == 200, response.text
+    assert_free(response.text, f"{hook} {name}")
+
+
 def test_the_form_and_a_filled_form_hold_none(without: FlaskClient) -> None:
     form = without.get("/fhir/Questionnaire").get_json(force=True)["entry"][0]["resource"]
     assert_free(json.dumps(form), "the form")
@@ -149,8 +175,8 @@ def test_the_form_and_a_filled_form_hold_none(without: FlaskClient) -> None:
         ("QuestionnaireResponse/$extract", json.loads((DATA / "hip.json").read_text(encoding="utf-8"))),
     ):
         response = without.post(f"/fhir/{operation}", data=json.dumps(body), content_type="application/fhir+json")
-        if response.status_code == 200:
-            assert_free(response.text, operation)
+        assert response.status_code == 200, response.text
+        assert_free(response.text, operation)
 
 
 def test_snomed_codes_that_are_sent_are_understood_all_the_same(without: FlaskClient, client: FlaskClient) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from service.app import Service
+from service.app import Service, create_app
 from service.fhir import r4
 from service.fhir.codes.inverse import INVERSE
+from service.settings import Settings
 
 Resource = dict[str, Any]
 
@@ -565,3 +569,57 @@ def test_metadata_modes(client: FlaskClient) -> None:
     assert get(client, "metadata", mode="full")["resourceType"] == "CapabilityStatement"
     assert get(client, "metadata", mode="normative")["resourceType"] == "CapabilityStatement"
     assert issues(get(client, "metadata", 400, mode="wrong")) == [("value", "?mode")]
+
+
+# --- another canonical base --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def elsewhere(settings: Settings) -> FlaskClient:
+    """A deployment that publishes under a base of its own."""
+    return create_app(replace(settings, base_url="https://clinic.example/fhir", database_url="none")).test_client()
+
+
+def test_everything_works_under_another_canonical_base(elsewhere: FlaskClient) -> None:
+    base = "https://clinic.example/fhir"
+    assert value(get(elsewhere, "CodeSystem/$lookup", system=f"{base}/CodeSystem/finding", code="faber"), "display")
+    assert get(elsewhere, "ValueSet/$expand", url=f"{base}/ValueSet/finding")["expansion"]["total"] > 100
+    answer = get(elsewhere, "ConceptMap/$translate", system=ICD10CM, code=HIP_OA_RIGHT)
+    (match,) = values(answer, "match")
+    assert match["source"] == f"{base}/ConceptMap/icd10cm-to-condition"
+    assert match["product"]["element"] == f"{base}/property/side"
+    verified = get(elsewhere, "CodeSystem/$lookup", system=SNOMED, code="49218002", property="verification")
+    assert values(verified, "property") == [{"code": "verification", "value": "yes"}]
+    assert issues(get(elsewhere, "CodeSystem/$lookup", 404, system=FINDING, code="faber")) == [("not-found", "?code")]
+    wrong = {"resourceType": "Patient", "extension": [{"url": f"{base}/StructureDefinition/no-such", "valueCode": "x"}]}
+    response = elsewhere.post("/fhir/Patient/$validate", data=json.dumps(wrong), content_type="application/fhir+json")
+    assert issues(response.get_json(force=True)) == [("structure", "Patient.extension[0].url")]
+
+
+# --- what leaves -------------------------------------------------------------------------------------------------------
+
+
+def test_every_public_code_of_an_answer_is_one_the_maps_hold(client: FlaskClient, service: Service) -> None:
+    """So every check on the maps (check digits, leaves, titles, notices) holds for whatever is emitted."""
+    seen = set()
+    for path in sorted((Path(__file__).parents[1] / "data").glob("*.json")):
+        response = client.post(
+            "/fhir/$assess?care-plan=true&what-if=true", data=path.read_bytes(), content_type="application/fhir+json"
+        )
+        for coding in codings(response.get_json(force=True)):
+            if coding["system"] in (SNOMED, LOINC, ICD10CM):
+                concept = service.terminology.held.systems[coding["system"]].concepts[coding["code"]]
+                assert coding["display"] == concept.display
+                seen.add((coding["system"], coding["code"]))
+    assert len(seen) > 30
+
+
+def codings(node: Any) -> Iterator[Resource]:
+    if isinstance(node, list):
+        for item in node:
+            yield from codings(item)
+    elif isinstance(node, dict):
+        if "code" in node and "system" in node and "display" in node:
+            yield node
+        for below in node.values():
+            yield from codings(below)

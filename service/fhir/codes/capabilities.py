@@ -26,6 +26,7 @@ def terminology_capabilities(held: Held, *, address: str, version: str, date: st
         "date": date,
         "description": _ABOUT.format(fragments="; ".join(_fragments(held))),  # R4 has no element that says "fragment"
         "kind": "instance",
+        "copyright": " ".join(dict.fromkeys(one["copyright"] for one in held.published("ConceptMap") if "copyright" in one)),
         "software": {"name": "HipSpine", "version": version},
         "implementation": {"description": "HipSpine assessment service", "url": address},
         "lockedDate": False,

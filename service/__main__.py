@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "model-card": "Show what the model is, what it is for and how good it is.",
         "ehr": "Check a record system, make a key for it, write into it.",
         "bench": "Measure the service against plain yardsticks.",
+        "bench-search": "Measure searches over many stored assessments.",
         "package": "Write the FHIR package: profiles, operations, form, terminology.",
         "db": "The database: its schema, its copy.",
         "settings": "Show every setting, its value and meaning.",

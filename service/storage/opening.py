@@ -14,6 +14,7 @@ from service.errors import Fault, InvalidInput
 from service.fhir.index_values import Indexer
 from service.storage.engine import database_url, open_engine
 from service.storage.migrate import upgrade
+from service.storage.reindex import bring_up_to_date
 from service.storage.sql_store import SqlStore
 from service.storage.store import WriteListener
 
@@ -39,6 +40,7 @@ def open_store(
     try:
         if upgrade(engine):
             log.info("the database schema was brought up to date")
+        bring_up_to_date(engine, indexer)
     except DBAPIError as error:
         engine.dispose()
         raise InvalidInput(

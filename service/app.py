@@ -26,6 +26,7 @@ from service.fhir.codes.capabilities import terminology_capabilities
 from service.fhir.codes.licence import without_snomed
 from service.fhir.codes.operations import TerminologyOperations
 from service.fhir.codes.published import published_terminology
+from service.fhir.compartment import EVERYTHING
 from service.fhir.conformance import Definitions, Published, compiled
 from service.fhir.package import CONFORMANCE_TYPES, NAME, build_package
 from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES, offered_types
@@ -61,6 +62,7 @@ from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.openapi import Sources
 from service.web.operations.assess import Assess, assess_view, check_form
+from service.web.operations.everything import everything_view
 from service.web.operations.forms import FormOperation, form_view
 from service.web.operations.terminology import terminology_view
 from service.web.operations.validate import validate_view
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 
+INPUTS = {"validate": VALIDATE, "everything": EVERYTHING}  # of operations on types of any kind
 WARM_ANSWERS = 5
 EXAMPLE_ANSWERS = 3
 
@@ -206,6 +209,7 @@ def create_app(
         definitions=service.definitions,
         operations={
             "assess": partial(assess_view, partial(service.assess, store=store), service.parts.languages),
+            "everything": partial(everything_view, store, address, new_id, limits_of(settings)),
             "extract": partial(form_view, service.extract),
             "populate": partial(form_view, service.populate),
             "validate": partial(validate_view, validation),
@@ -228,7 +232,7 @@ def create_app(
     sources = Sources(
         version=__version__,
         definition_of=partial(service.definitions.find, "OperationDefinition"),
-        inputs_of=lambda kind, name: VALIDATE if name == "validate" else service.terminology.inputs_of(kind, name),
+        inputs_of=lambda kind, name: INPUTS[name] if name in INPUTS else service.terminology.inputs_of(kind, name),
         examples={"QuestionnaireResponse": filled_form(service.parts.questionnaire, EXAMPLE_ANSWERS)},
     )
     install_docs(app, sources, public_url=settings.public_url)

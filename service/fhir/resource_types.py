@@ -88,6 +88,13 @@ POPULATE = Operation(
 _STANDARD = "http://hl7.org/fhir/OperationDefinition"
 _BOTH: tuple[Level, ...] = ("type", "instance")
 _READING = ("GET", "POST")
+EVERYTHING_HELD = Operation(
+    "everything",
+    f"{_STANDARD}/Patient-everything",
+    "All that is held of one patient, page by page, with the devices and people it refers to.",
+    ("instance",),
+    _READING,
+)
 CODE_SYSTEM_OPERATIONS = (
     Operation("lookup", f"{_STANDARD}/CodeSystem-lookup", "What is known of a code held here.", _BOTH, _READING),
     Operation("subsumes", f"{_STANDARD}/CodeSystem-subsumes", "How two codes of one system relate.", _BOTH, _READING),
@@ -148,7 +155,12 @@ _TYPES: tuple[ResourceType, ...] = (
     ResourceType("Encounter", "The contact between patient and clinician that findings belong to.", _STORED),
     ResourceType("Observation", "Findings, one each; read by the assessment.", _STORED, (ASSESS,)),
     ResourceType("Organization", "Whom an encounter is with.", _STORED),
-    ResourceType("Patient", "The person whom everything is about; age and sex are read by the assessment.", _STORED),
+    ResourceType(
+        "Patient",
+        "The person whom everything is about; age and sex are read by the assessment.",
+        _STORED,
+        (EVERYTHING_HELD,),
+    ),
     ResourceType("Practitioner", "Who examined, ordered or recorded.", _STORED),
     ResourceType("PractitionerRole", "In which role and for whom a practitioner acts.", _STORED),
     ResourceType("Procedure", "What was done to a patient.", _STORED),

@@ -32,8 +32,8 @@ def search(connection: Connection, query: SearchQuery) -> SearchPage:
     if wanted.count == 0 or wanted.summary == "count":
         return SearchPage(total=plan.total())
     found = plan.page(wanted.count)
-    versions = _versions(connection, [match.key for match in found.matches])
-    included, cut = _included(connection, versions, wanted.includes)
+    versions = newest_of(connection, [match.key for match in found.matches])
+    included, cut = included_with(connection, versions, wanted.includes)
     return SearchPage(
         versions=versions,
         included=included,
@@ -79,7 +79,7 @@ def _edge(found: Found, position: Position | None, *, after: bool) -> str:
     return write_cursor(Position(found.order.name, match.values, match.key, backwards=not after))
 
 
-def _versions(connection: Connection, keys: Sequence[int]) -> tuple[Version, ...]:
+def newest_of(connection: Connection, keys: Sequence[int]) -> tuple[Version, ...]:
     """The newest versions of the resources with these keys, in this order."""
     found: dict[int, Version] = {}
     for start in range(0, len(keys), _MANY):
@@ -91,7 +91,7 @@ def _versions(connection: Connection, keys: Sequence[int]) -> tuple[Version, ...
 # --- what comes along ------------------------------------------------------------------------------------------------
 
 
-def _included(
+def included_with(
     connection: Connection, matches: Sequence[Version], includes: Sequence[Include]
 ) -> tuple[tuple[Version, ...], bool]:
     """What the includes bring along, each resource once, and whether more than is brought along had been asked for."""
@@ -107,7 +107,7 @@ def _included(
             keys |= _reached(connection, new, include, MOST_INCLUDED + 1)
         fresh = [key for key, reference in keys.items() if reference not in held and reference not in included]
         cut = len(included) + len(fresh) > MOST_INCLUDED
-        new = _versions(connection, sorted(fresh)[: MOST_INCLUDED - len(included)])
+        new = newest_of(connection, sorted(fresh)[: MOST_INCLUDED - len(included)])
         included |= {(version.type, version.id): version for version in new}
         if cut or not new:
             return tuple(included.values()), cut

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 
 from service.errors import Fault, Unavailable, VersionConflict
+from service.fhir.compartment import EverythingQuery
 from service.fhir.index_values import Indexer
 from service.fhir.r4 import serialise
 from service.fhir.search import SearchQuery
@@ -30,6 +31,7 @@ from service.storage.engine import WRITES
 from service.storage.index import delete_values, insert_values
 from service.storage.rows import VERSION_COLUMNS, newest_versions, version_of
 from service.storage.search import search
+from service.storage.search_everything import everything
 from service.storage.store import (
     HistoryQuery,
     Method,
@@ -93,6 +95,9 @@ class SqlReader(Reader):
 
     def search(self, query: SearchQuery) -> SearchPage:
         return search(self.connection, query)
+
+    def everything(self, query: EverythingQuery) -> SearchPage:
+        return everything(self.connection, query)
 
 
 def history_statement(query: HistoryQuery) -> Select[Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
+from service.fhir.compartment import EverythingQuery
 from service.fhir.search import SearchQuery
 from service.fhir.times import microseconds
 
@@ -119,6 +120,9 @@ class Reader(Protocol):
 
     def search(self, query: SearchQuery) -> SearchPage:
         """One page of the resources that meet the query."""
+
+    def everything(self, query: EverythingQuery) -> SearchPage:
+        """One page of all that is held of a patient."""
 
 
 class Transaction(Reader, Protocol):

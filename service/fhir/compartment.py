@@ -1,0 +1,97 @@
+"""The patient compartment: by which parameters the resources of each type belong to a patient, and what asks for all of them.
+
+Source: http://hl7.org/fhir/R4/compartmentdefinition-patient.html, http://hl7.org/fhir/R4/patient-operation-everything.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from service.errors import Fault, MalformedInput
+from service.fhir.parameters import Input, read_inputs
+from service.fhir.search_results import CURSOR, MOST_PER_PAGE, PAGE
+
+Resource = dict[str, Any]
+
+PATIENT_COMPARTMENT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "AuditEvent": ("patient",),
+        "CarePlan": ("patient", "performer"),
+        "Condition": ("patient", "asserter"),
+        "DiagnosticReport": ("subject",),
+        "DocumentReference": ("subject", "author"),
+        "Encounter": ("subject",),
+        "Observation": ("subject", "performer"),
+        "Patient": ("link",),
+        "Procedure": ("patient", "performer"),
+        "Provenance": ("patient",),
+        "QuestionnaireResponse": ("subject", "author"),
+        "RiskAssessment": ("subject",),
+        "ServiceRequest": ("subject", "performer"),
+    }
+)
+# Belong to nobody: who acted, with what, for whom. They come along with what refers to them.
+SUPPORTING = ("Device", "Organization", "Practitioner", "PractitionerRole")
+
+_NO_DATES = "What is held is given whatever time it is about; _since selects by when it was stored."
+EVERYTHING = (
+    Input("start", "date", refused=_NO_DATES),
+    Input("end", "date", refused=_NO_DATES),
+    Input("_since", "instant"),
+    Input("_type", "code", many=True),
+    Input("_count", "integer"),
+    Input(CURSOR, "string"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EverythingQuery:
+    """All of one patient, oldest first. No `types`: of every type; `since`: what was stored from then on; `after` a key."""
+
+    patient: str
+    types: tuple[str, ...] = ()
+    since: datetime | None = None
+    count: int = PAGE
+    after: int | None = None
+    applied: tuple[tuple[str, str], ...] = ()
+
+
+def read_everything(patient: str, *, query: Iterable[tuple[str, str]], body: Resource | None) -> EverythingQuery:
+    """What a call of $everything asks for; MalformedInput with every fault. `body` is a validated Parameters resource."""
+    pairs = list(query)
+    inputs = read_inputs(EVERYTHING, query=pairs, body=body, instance=True)
+    # Types may be one comma-separated list, as in a search.
+    types = tuple(name.strip() for text in inputs.many("_type") for name in str(text).split(",") if name.strip())
+    since, count, cursor = inputs.one("_since"), inputs.one("_count", PAGE), inputs.one(CURSOR)
+    faults = []
+    unknown = [name for name in types if name not in PATIENT_COMPARTMENT]
+    if unknown:
+        known = ", ".join(PATIENT_COMPARTMENT)
+        faults.append(_fault("_type", f"Types of the patient compartment held here: {known}.", "Ask for these only."))
+    if not isinstance(count, int) or count < 0:
+        faults.append(_fault("_count", f"A page holds 0 to {MOST_PER_PAGE} resources.", "Give a whole number from 0."))
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        faults.append(_fault(CURSOR, "It is what a next link of the same call holds.", "Follow the link unchanged."))
+    moment = None
+    if since is not None:
+        try:
+            moment = datetime.fromisoformat(str(since))
+        except ValueError:
+            faults.append(_fault("_since", "It is an instant with its zone.", "Write for example 2026-01-31T10:00:00Z."))
+    if faults:
+        raise MalformedInput(faults)
+    applied = [("_type", name) for name in types]
+    if since is not None:
+        applied.append(("_since", str(since)))
+    if "_count" in inputs:
+        count = min(count, MOST_PER_PAGE)
+        applied.append(("_count", str(count)))
+    return EverythingQuery(patient, types, moment, count, int(cursor) if cursor is not None else None, tuple(applied))
+
+
+def _fault(name: str, rule: str, repair: str) -> Fault:
+    return Fault("value", f"The value of {name} is not understood.", where=f"?{name}", rule=rule, repair=repair)

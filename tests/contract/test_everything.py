@@ -1,0 +1,84 @@
+"""$everything of a patient over HTTP, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from support.fhir_calls import Resource, issues_of, made, read_json, send
+
+from service.fhir import r4
+
+
+def named(entry: Resource) -> str:
+    return f"{entry['resource']['resourceType']}/{entry['resource']['id']}"
+
+
+@pytest.fixture(scope="module")
+def record(stored: FlaskClient) -> dict[str, list[str]]:
+    """What belongs to one patient, what comes along, and what must not."""
+    def add(resource: Resource) -> str:
+        return f"{resource['resourceType']}/{made(stored, resource)['id']}"
+
+    patient, other = add({"resourceType": "Patient"}), add({"resourceType": "Patient"})
+    subject: dict[str, Any] = {"subject": {"reference": patient}}
+    doctor = add({"resourceType": "Practitioner"})
+    add({"resourceType": "Practitioner"})
+    visit = add({"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, **subject,
+                 "participant": [{"individual": {"reference": doctor}}]})  # fmt: skip
+    finding = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    own = [patient, visit, *(add({**finding, **subject, "encounter": {"reference": visit}}) for _ in range(5))]
+    assessed = add({"resourceType": "RiskAssessment", "status": "final", **subject, "performer": {"reference": "Device/hipspine"}})
+    own.append(assessed)
+    own.append(add({"resourceType": "Provenance", "target": [{"reference": patient}], "recorded": "2026-01-15T10:00:00Z",
+                    "agent": [{"who": {"reference": "Device/hipspine"}}]}))  # fmt: skip
+    # A resource of another patient that mentions this one's, and one that is gone.
+    add({"resourceType": "RiskAssessment", "status": "final", "subject": {"reference": other}, "parent": {"reference": assessed}})
+    gone = add({**finding, **subject})
+    send(stored, "DELETE", f"/{gone}")
+    return {"patient": [patient], "own": own, "along": [doctor, "Device/hipspine"], "other": [other]}
+
+
+def test_everything_of_a_patient_and_nothing_of_others(stored: FlaskClient, record: dict[str, list[str]]) -> None:
+    bundle = read_json(send(stored, "GET", f"/{record['patient'][0]}/$everything"))
+    assert not r4.check(bundle).faults
+    found = {mode: [named(entry) for entry in bundle["entry"] if entry["search"]["mode"] == mode] for mode in ("match", "include")}
+    assert found["match"] == record["own"]  # in the order they were stored
+    assert sorted(found["include"]) == sorted(record["along"])
+    other = read_json(send(stored, "GET", f"/{record['other'][0]}/$everything"))
+    assert len(other["entry"]) == 2
+
+
+def test_pages_hold_each_resource_once(stored: FlaskClient, record: dict[str, list[str]]) -> None:
+    url = f"/fhir/{record['patient'][0]}/$everything?_count=2"
+    seen: list[str] = []
+    while url:
+        bundle = stored.get(url).get_json(force=True)
+        page = [named(entry) for entry in bundle["entry"] if entry["search"]["mode"] == "match"]
+        assert len(page) <= 2
+        seen += page
+        url = next((link["url"].removeprefix("http://localhost") for link in bundle["link"] if link["relation"] == "next"), "")
+    assert seen == record["own"]
+
+
+def test_types_and_time_narrow_it(stored: FlaskClient, record: dict[str, list[str]]) -> None:
+    patient = record["patient"][0]
+    body = {"resourceType": "Parameters", "parameter": [
+        {"name": "_type", "valueCode": "Observation"}, {"name": "_type", "valueCode": "RiskAssessment"},
+    ]}  # fmt: skip
+    wanted = [name for name in record["own"] if name.startswith(("Observation", "RiskAssessment"))]
+    for response in (
+        send(stored, "GET", f"/{patient}/$everything?_type=Observation,RiskAssessment"),
+        send(stored, "POST", f"/{patient}/$everything", body),
+    ):
+        assert [named(e) for e in read_json(response)["entry"] if e["search"]["mode"] == "match"] == wanted
+    assert "entry" not in read_json(send(stored, "GET", f"/{patient}/$everything?_since=2999-01-01T00:00:00Z"))
+
+
+def test_what_is_not_understood_is_told_at_once(stored: FlaskClient, record: dict[str, list[str]]) -> None:
+    patient = record["patient"][0]
+    issues = issues_of(send(stored, "GET", f"/{patient}/$everything?_type=Shoe&_count=-1&_cursor=x"), 400, "value")
+    assert len(issues) == 3
+    issues_of(send(stored, "GET", f"/{patient}/$everything?start=2026-01-01"), 400, "not-supported")
+    issues_of(send(stored, "GET", "/Patient/nobody/$everything"), 404, "not-found")

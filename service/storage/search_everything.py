@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Select, select, union_all
 from service.fhir.compartment import PATIENT_COMPARTMENT, SUPPORTING, EverythingQuery
 from service.fhir.search_parameters import parameters_of
 from service.fhir.search_results import Include
+from service.fhir.times import microseconds
 from service.storage.index import parameter_number
-from service.storage.rows import microseconds
 from service.storage.search import included_with, newest_of
 from service.storage.store import SearchPage, Version
 from service.storage.tables import resource, search_reference

@@ -234,7 +234,7 @@ def _taken(
 
 
 # What operations of the standard answer where that is not Parameters.
-_RESULTS: Mapping[str, str] = {"expand": "ValueSet", "validate": "OperationOutcome"}
+_RESULTS: Mapping[str, str] = {"everything": "Bundle", "expand": "ValueSet", "validate": "OperationOutcome"}
 # Types that an operation takes without Parameters around them.
 _BARE = ("QuestionnaireResponse", "Observation", "Bundle")
 

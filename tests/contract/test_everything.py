@@ -29,7 +29,8 @@ def record(stored: FlaskClient) -> dict[str, list[str]]:
                  "participant": [{"individual": {"reference": doctor}}]})  # fmt: skip
     finding = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
     own = [patient, visit, *(add({**finding, **subject, "encounter": {"reference": visit}}) for _ in range(5))]
-    assessed = add({"resourceType": "RiskAssessment", "status": "final", **subject, "performer": {"reference": "Device/hipspine"}})
+    performer = {"performer": {"reference": "Device/hipspine"}}
+    assessed = add({"resourceType": "RiskAssessment", "status": "final", **subject, **performer})
     own.append(assessed)
     own.append(add({"resourceType": "Provenance", "target": [{"reference": patient}], "recorded": "2026-01-15T10:00:00Z",
                     "agent": [{"who": {"reference": "Device/hipspine"}}]}))  # fmt: skip
@@ -43,7 +44,9 @@ def record(stored: FlaskClient) -> dict[str, list[str]]:
 def test_everything_of_a_patient_and_nothing_of_others(stored: FlaskClient, record: dict[str, list[str]]) -> None:
     bundle = read_json(send(stored, "GET", f"/{record['patient'][0]}/$everything"))
     assert not r4.check(bundle).faults
-    found = {mode: [named(entry) for entry in bundle["entry"] if entry["search"]["mode"] == mode] for mode in ("match", "include")}
+    found: dict[str, list[str]] = {"match": [], "include": []}
+    for entry in bundle["entry"]:
+        found[entry["search"]["mode"]].append(named(entry))
     assert found["match"] == record["own"]  # in the order they were stored
     assert sorted(found["include"]) == sorted(record["along"])
     other = read_json(send(stored, "GET", f"/{record['other'][0]}/$everything"))

@@ -28,6 +28,7 @@ from service.engine.model import Answer, AnswerValue, Case, Observable, Test
 from service.engine.network import Network
 
 FACTOR = 1.5
+COMPUTED = "computed from counts"  # of an interval that the study does not print
 COUNTED_QUALITIES = ("A", "B")
 
 

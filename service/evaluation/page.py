@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from service.evaluation.clusters import COMPUTED
 from service.evaluation.figures import all_bars
 from service.evaluation.vignettes import CONFIDENT_PERCENT, URGENCIES
 
 Figures = dict[str, Any]
-COMPUTED = "computed from counts"
 
 TEMPLATE = """\
 # How good it is

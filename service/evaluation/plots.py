@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from service.evaluation.clusters import COMPUTED
+
 Figures = dict[str, Any]
 
 BLUE, ORANGE, GREY, LIGHT = "#0072B2", "#D55E00", "#555555", "#D9D9D9"
@@ -73,12 +75,14 @@ def draw_clusters(figures: Figures) -> Figure:
     for place, (_, ratio) in enumerate(lines):
         axes.plot([ratio["published"], ratio["engine"]], [place, place], color=LIGHT, linewidth=1.2, zorder=1)
         if ratio["low"] is not None and ratio["high"] is not None:
-            axes.plot([ratio["low"], ratio["high"]], [place, place], color=GREY, linewidth=2.2, zorder=2)
+            style = ":" if ratio["interval"] == COMPUTED else "-"
+            axes.plot([ratio["low"], ratio["high"]], [place, place], style, color=GREY, linewidth=2.2, zorder=2)
         axes.scatter(ratio["published"], place, marker="D", s=22, color=GREY, zorder=3, label=_once("published", place))
         axes.scatter(ratio["engine"], place, s=26, zorder=4, color=BLUE if ratio["reproduced"] else ORANGE)
     axes.scatter([], [], s=26, color=BLUE, label="network, reproduced")
     axes.scatter([], [], s=26, color=ORANGE, label="network, not reproduced")
-    axes.plot([], [], color=GREY, linewidth=2.2, label="published interval")
+    axes.plot([], [], color=GREY, linewidth=2.2, label="interval, printed")
+    axes.plot([], [], ":", color=GREY, linewidth=2.2, label="interval, computed from counts")
     axes.axvline(1.0, color=GREY, linewidth=0.8, linestyle=":")
     axes.set_xscale("log")
     _plain_log(axes)

@@ -32,6 +32,7 @@ from service.engine.spreads import (
 )
 
 STEP = 1e-4
+PARALLEL = 1.0 - 1e-6  # cosine from which two figures move the rates in one direction
 LEAST_MASS = 1e-300
 
 
@@ -87,6 +88,9 @@ Slopes = BinarySlopes | LevelSlopes
 class Uncertainty:
     """All slopes of a network: of the prior (figures x hypotheses), of age and sex answers, and of each observable.
 
+    `merged`: figures that move an observable in the same direction, such as both ratios of one row, stand as one with the square
+    root of the sum of their squares, which gives the same intervals from two thirds of the memory and time.
+
     The slopes of an observable are found when they are first needed, or all at once by `prepare`, which takes as long as the
     rest of the network: a server does it before it listens, a command that assesses one file does not.
     """
@@ -95,13 +99,14 @@ class Uncertainty:
     prior: Array
     prior_answers: Mapping[tuple[str, str], Array]
     width: float
+    merged: bool = True
     _found: dict[str, Slopes] = field(default_factory=dict)
     _clusters: dict[str, ClusterSlopes] = field(default_factory=dict)
 
     def slopes(self, observable: Observable) -> Slopes:
         """Slopes of one observable. Two threads may find the same ones at once; they are equal."""
         if observable.id not in self._found:
-            self._found[observable.id] = _observable_slopes(self.network, observable)
+            self._found[observable.id] = _observable_slopes(self.network, observable, merged=self.merged)
         return self._found[observable.id]
 
     def prepare(self) -> None:
@@ -163,14 +168,15 @@ class Uncertainty:
         return self.slopes(item.observable).of(shown, self.network)
 
 
-def measure_uncertainty(network: Network) -> Uncertainty:
-    """The slopes of the prior, and those of the observables as they are needed."""
+def measure_uncertainty(network: Network, *, merged: bool = True) -> Uncertainty:
+    """The slopes of the prior, and those of the observables as they are needed; one by one if not `merged`."""
     knowledge = network.knowledge
     return Uncertainty(
         network=network,
         prior=_prior_slopes(network),
         prior_answers=_prior_answer_slopes(network),
         width=knowledge.constant("interval_z"),
+        merged=merged,
     )
 
 
@@ -248,11 +254,36 @@ def _log_rates(rates: dict[str, tuple[float, ...]], columns: Sequence[str], back
     return np.log(np.array([rates.get(column, background) for column in columns]).T)
 
 
-def _observable_slopes(network: Network, observable: Observable) -> Slopes:
+def merged_moves(moves: Array, direct: Array) -> tuple[Array, Array]:
+    """Moves of the rates and of the background (figures first) with parallel figures as one: sum of squares kept.
+
+    Figures that move nothing are left out, all but the first.
+    """
+    flat = np.concatenate([moves.reshape(len(moves), -1), direct], axis=1)
+    length = np.sqrt(np.square(flat).sum(axis=1))
+    kept: list[int] = []
+    squares: list[float] = []
+    for index in np.flatnonzero(length).tolist():
+        along = [abs(flat[index] @ flat[one]) / (length[index] * length[one]) for one in kept]
+        same = next((place for place, cosine in enumerate(along) if cosine > PARALLEL), None)
+        if same is None:
+            kept.append(index)
+            squares.append(length[index] ** 2)
+        else:
+            squares[same] += length[index] ** 2
+    if not kept:
+        return moves[:1], direct[:1]
+    scale = np.sqrt(squares) / length[kept]
+    return moves[kept] * scale[:, None, None], direct[kept] * scale[:, None]
+
+
+def _observable_slopes(network: Network, observable: Observable, *, merged: bool) -> Slopes:
     """Slopes of log P(level | hypothesis): the rules of coexistence, differentiated."""
     columns = [condition.id for condition in network.hypotheses.conditions]
     columns.append(network.derived.id if network.derived else "")
     moves, direct = _rate_moves(network, observable, columns)
+    if merged:
+        moves, direct = merged_moves(moves, direct)
     first = network.start[observable.id]
     rates = network.level_rates[first : first + len(observable.levels)]
     probability = np.exp(network.log_full[first : first + len(observable.levels)])

@@ -101,7 +101,7 @@ def measure_sensitivity(
 
 def slope_influences(network: Network, cases: Sequence[Case], results: Sequence[Posterior]) -> dict[AssignedNumber, float]:
     """Mean total variation of the patterns per standard deviation of each assigned number, to first order."""
-    uncertainty = measure_uncertainty(network)
+    uncertainty = measure_uncertainty(network, merged=False)
     pattern = network.hypotheses.pattern
     total: dict[AssignedNumber, float] = {}
     for case, result in zip(cases, results, strict=True):

@@ -34,6 +34,7 @@ KNOWLEDGE = small_knowledge(
 )
 NETWORK = compile_network(KNOWLEDGE)
 UNCERTAINTY = measure_uncertainty(NETWORK)
+ONE_BY_ONE = measure_uncertainty(NETWORK, merged=False)
 NAMES, MATRIX = targets(NETWORK)
 TARGETS = ("spine", "hip", "sij", "disc", "hip_oa", "hip-and-spine")
 CASE = Case(tuple(Answer(*pair) for pair in
@@ -129,7 +130,7 @@ def test_each_slope_is_the_derivative_of_the_log_odds():
     inside = weights @ columns
     contrast = weights[:, None] * (columns / inside - (1 - columns) / (1 - inside))
     observed = next(one for one in result.evidence.observations if one.observable.id == "slr")
-    slopes = UNCERTAINTY.slopes(observed.observable).of(observed, NETWORK)  # background, then LR+ and LR- of L3
+    slopes = ONE_BY_ONE.slopes(observed.observable).of(observed, NETWORK)  # background, then LR+ and LR- of L3
     analytic = (slopes[1] @ contrast) / ratio_spread(item, item.lr_pos, KNOWLEDGE)
     assert analytic == pytest.approx(numeric, rel=2e-3, abs=1e-5)
 
@@ -163,7 +164,7 @@ def test_slopes_of_every_level_are_derivatives_of_the_network(finding: str, lead
             before, after = ((one.log_full if leader else one.log_shared)[row_index] for one in (NETWORK, network))
             answer = Answer(finding, observable.levels[level].when.example())
             observed = Observation(answer, observable, level, row_index, leader)
-            found = UNCERTAINTY.slopes(observable).of(observed, NETWORK)[figure] / spreads[figure]
+            found = ONE_BY_ONE.slopes(observable).of(observed, NETWORK)[figure] / spreads[figure]
             assert found == pytest.approx((after - before) / step, rel=3e-3, abs=3e-4)
 
 
@@ -171,3 +172,12 @@ def test_an_answer_without_rows_adds_no_width():
     plain = Case((Answer("slr", True),))
     more = Case((Answer("slr", True), Answer("thrust", True)))
     assert half_widths(more) == pytest.approx(half_widths(plain), rel=1e-6)
+
+
+def test_figures_that_pull_together_stand_as_one_and_give_the_same_intervals():
+    result = posterior(CASE, NETWORK)
+    merged, apart = (one.half_widths(result, MATRIX, prior_answers(CASE, NETWORK)) for one in (UNCERTAINTY, ONE_BY_ONE))
+    assert merged == pytest.approx(apart, rel=1e-4)  # slopes are finite differences
+    slr = NETWORK.by_finding["slr"][0]
+    assert len(UNCERTAINTY.slopes(slr).log_odds) == 2, "the background, and both ratios of the row"
+    assert len(ONE_BY_ONE.slopes(slr).log_odds) == 3

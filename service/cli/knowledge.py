@@ -68,6 +68,8 @@ def model_page(network: Network) -> str:
         *_deviation_lines(network),
         "",
         *_choice_lines(network),
+        "",
+        *_cluster_lines(network),
     ]
     return "\n".join(parts) + "\n"
 
@@ -179,4 +181,27 @@ def _choice_lines(network: Network) -> list[str]:
         for row in network.knowledge.likelihoods
         if row.decision
     ]
+    return lines
+
+
+def _cluster_lines(network: Network) -> list[str]:
+    """Every published cluster: how often its target alone shows each number of items, by the items and as the rows say."""
+    lines = [
+        "## Published clusters",
+        "",
+        "Items that were measured together count together for the condition the study was about: the joint probability of their",
+        "answers is tilted so that people with that condition alone meet the rule as often as the rows say, weighted and capped.",
+        "",
+        "| cluster | condition | items met | by the items alone % | as the rows say % | rows |",
+        "|---|---|---|---:|---:|---|",
+    ]
+    for compiled in network.clusters:
+        cluster = compiled.cluster
+        rows = ", ".join(row.row_id for row in cluster.rows)
+        for level, (given, wanted) in enumerate(zip(compiled.given.tolist(), compiled.wanted.tolist(), strict=True)):
+            counts = [count for count, at in enumerate(compiled.level_of) if at == level]
+            met = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+            lines.append(
+                f"| {cluster.label} | `{cluster.target_id}` | {met} | {100 * given:.1f} | {100 * wanted:.1f} | {rows} |"
+            )
     return lines

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "bench-search": "Measure searches over many stored assessments.",
         "package": "Write the FHIR package: profiles, operations, form, terminology.",
         "db": "The database: its schema, its copy.",
+        "outbox": "Show what is to be sent to other hosts, and try again what was given up.",
         "settings": "Show every setting, its value and meaning.",
         "healthcheck": "Exit 0 if the local server is ready, else 1.",
     }

@@ -6,6 +6,7 @@ import gc
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -51,6 +52,7 @@ from service.model_card.card import load_card
 from service.model_card.resources import card_resources
 from service.resources import profiles_directory, tables_directory, terminology_directory
 from service.settings import CANONICAL_BASE, Settings, read_settings
+from service.stored_parts import StoredParts, build_stored_parts
 from service.web.address import fhir_address
 from service.web.bundles import bundle_view
 from service.web.cds_hooks import hook_address, install_hook_routes
@@ -58,12 +60,13 @@ from service.web.definition_pages import definition_pages
 from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
 from service.web.feedback import install_feedback_routes
-from service.web.fhir_rest import FHIR_PATH, install_fhir_routes
+from service.web.fhir_rest import FHIR_PATH, OperationView, install_fhir_routes
 from service.web.health import health_blueprint
 from service.web.openapi import Sources
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.operations.everything import everything_view
 from service.web.operations.forms import FormOperation, form_view
+from service.web.operations.subscriptions import events_view, status_view, topics_view
 from service.web.operations.terminology import terminology_view
 from service.web.operations.validate import validate_view
 from service.web.package import package_blueprint
@@ -177,7 +180,11 @@ def open_store(settings: Settings) -> ResourceStore | None:
 
     servers = (settings.public_url,) if settings.public_url else ()
     return open_database(
-        settings.database, connections=settings.threads + 2, indexer=resource_indexer(servers), now=utc_now, new_id=new_id
+        settings.database,
+        connections=settings.threads + settings.delivery_threads + 2,
+        indexer=resource_indexer(servers),
+        now=utc_now,
+        new_id=new_id,
     )
 
 
@@ -201,7 +208,9 @@ def create_app(
     install_error_handlers(app, fhir_path=FHIR_PATH)
     address = fhir_address(settings.public_url)
     searches = _searches_of(service, address, storing=store is not None)
-    stored, bundles = _views_of(store, service, searches) if store is not None else (None, None)
+    beside = build_stored_parts(settings, service.parts, store, service.outbound, now=utc_now) if store is not None else None
+    app.extensions["hipspine-beside"] = beside
+    stored, bundles = _views_of(store, service, searches, beside) if store is not None and beside is not None else (None, None)
     started = utc_now().isoformat(timespec="seconds")
     validation = build_validation(service.validator, service.definitions, store, limits_of(settings))
     install_fhir_routes(
@@ -212,6 +221,7 @@ def create_app(
             "everything": partial(everything_view, store, address, new_id, limits_of(settings)),
             "extract": partial(form_view, service.extract),
             "populate": partial(form_view, service.populate),
+            **(subscription_views(beside, limits_of(settings), address) if beside is not None else {}),
             "validate": partial(validate_view, validation),
             **{
                 name: partial(terminology_view, service.terminology, limits_of(settings), name)
@@ -284,13 +294,14 @@ def _searches_of(service: Service, address: Callable[[], str], *, storing: bool)
 
 
 def _views_of(
-    store: ResourceStore, service: Service, searches: Searches
+    store: ResourceStore, service: Service, searches: Searches, beside: StoredParts
 ) -> tuple[ResourceViews, Callable[..., Response]]:
     """The views of stored resources, and of Bundles of them; what comes with the service is in the store from here on."""
     ours = [service.definitions.read(kind, one) for kind in PUBLISHED_AND_STORED for one in service.definitions.ids(kind)]
     store_ours(store, ours)
     interactions = Interactions(
         matches=matcher(searches.context),
+        prepare={"Subscription": beside.subscription_rules.prepare},
         ours=frozenset((one["resourceType"], one["id"]) for one in ours),
     )
     limits, address = limits_of(service.settings), searches.address
@@ -305,7 +316,33 @@ def _views_of(
         retrieve=Retriever(service.definitions, address, new_id, search),
         offer=Offer({offered.name: offered.interactions for offered in RESOURCE_TYPES}),
     )
-    return views, bundle_view(processor, limits=limits, address=address, new_id=new_id)
+    return views, bundle_view(
+        processor, limits=limits, address=address, new_id=new_id, assess=beside.arrival.of_bundle
+    )
+
+
+@contextmanager
+def start_background(app: Flask, address: str) -> Iterator[None]:
+    """What works beside the requests of `app`, while open. `address` is our FHIR base as others reach it."""
+    beside: StoredParts | None = app.extensions["hipspine-beside"]
+    worker = beside.worker_at(address) if beside is not None else None
+    if worker is not None:
+        worker.start()
+    try:
+        yield
+    finally:
+        if worker is not None:
+            worker.stop()
+
+
+def subscription_views(beside: StoredParts, limits: r4.Limits, address: Callable[[], str]) -> dict[str, OperationView]:
+    """The views of the operations on Subscriptions, by name."""
+    queries = beside.subscription_queries
+    return {
+        "topics": partial(topics_view, queries),
+        "status": partial(status_view, queries, limits, address),
+        "events": partial(events_view, queries, limits, address),
+    }
 
 
 def warm_up(service: Service) -> None:

@@ -205,11 +205,14 @@ def application() -> Flask:
     """The application with the settings of the environment, for servers that import it (`service.server:application()`)."""
     limit_blas_threads()
     keep_memory_small()
-    from service.app import create_app  # loads NumPy, which reads the limit as it loads
+    from service.app import create_app, start_background  # loads NumPy, which reads the limit as it loads
 
     settings = read_settings()
     configure_logging(settings.log_level)
-    return create_app(settings)
+    app = create_app(settings)
+    # Ends with the process: what was being sent then is sent again by another one.
+    start_background(app, settings.public_url or f"http://{settings.host}:{settings.port}/fhir").__enter__()
+    return app
 
 
 def serve_granian(settings: Settings, port: int) -> None:

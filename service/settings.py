@@ -106,6 +106,32 @@ class Settings:
         True,
         parsers.Boolean(),
     )
+    assess_on_arrival: str = _setting(
+        "What leads to a stored assessment by itself, separated by commas: `QuestionnaireResponse` (stored as completed), "
+        "`Encounter` (stored as finished). Unset: nothing; a transaction may ask for it with `Prefer: assess`.",
+        "",
+        parsers.String(
+            validate=Regexp("(?:(QuestionnaireResponse|Encounter)(,|$))*$", error="may hold QuestionnaireResponse, Encounter")
+        ),
+    )
+    delivery_threads: int = _setting(
+        "Threads of each process that send notifications and other deliveries; 0 leaves them to other processes.",
+        2,
+        _whole(0, 32),
+    )
+    delivery_attempts: int = _setting(
+        "How often a delivery is tried before it is put aside (`python -m service outbox`).", 14, _whole(1, 100)
+    )
+    delivery_retry_seconds: float = _setting(
+        "Seconds before the second try of a delivery; the wait doubles from try to try.",
+        5.0,
+        parsers.Float(validate=Range(0.01, 3600)),
+    )
+    delivery_longest_seconds: float = _setting(
+        "Longest wait in seconds between two tries of a delivery: what a receiver that was down waits for at most.",
+        3600.0,
+        parsers.Float(validate=Range(0.01, 86_400)),
+    )
     outbound_hosts: str = _setting(
         "Hosts this service may call (record systems, key sets, terminology, subscribers): `name`, `name:port`, `*.domain`, "
         "separated by commas. Unset: none.",

@@ -36,10 +36,11 @@ def command(host: str | None, port: int | None, server: str | None, workers: int
         return
     keep_memory_small()
     gc.disable()  # nothing that is loaded from here on is garbage; the warm-up turns it on again
-    from service.app import create_app
+    from service.app import create_app, start_background
 
     app = create_app(settings)
-    serve_waitress(app, bound, settings, announce=lambda: click.echo(greeting(settings, actual_port)))
+    with start_background(app, settings.public_url or local_address(settings, actual_port)):
+        serve_waitress(app, bound, settings, announce=lambda: click.echo(greeting(settings, actual_port)))
     after_hooks = app.extensions["hipspine-after-hooks"]
     if after_hooks is not None:
         after_hooks.close()
@@ -49,11 +50,16 @@ def command(host: str | None, port: int | None, server: str | None, workers: int
     logging.getLogger("service").info("stopped")
 
 
-def greeting(settings: Settings, port: int) -> str:
-    """Where the service is and a line to paste into another terminal."""
+def local_address(settings: Settings, port: int) -> str:
+    """The FHIR base as this machine reaches it."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-    address = f"http://{host}:{port}/fhir"
+    return f"http://{host}:{port}/fhir"
+
+
+def greeting(settings: Settings, port: int) -> str:
+    """Where the service is and a line to paste into another terminal."""
+    address = local_address(settings, port)
     if Path(EXAMPLE).is_file():
         line = f"curl -s '{address}/$assess?_pretty=true' -H 'Content-Type: application/fhir+json' -d @{EXAMPLE}"
     else:  # installed, with no checkout around

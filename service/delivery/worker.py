@@ -18,8 +18,6 @@ from service.storage.outbox import Also, Delivery, Outbox
 
 log = logging.getLogger("service.delivery")
 
-# A lease is longer than any handler may take: calls to other hosts are bounded to seconds.
-LEASE_SECONDS = 60.0
 _FORGET_EVERY = timedelta(hours=1)
 
 
@@ -62,7 +60,10 @@ class RetryPolicy:
 
 
 class Worker:
-    """The threads of one process. `now` gives an aware datetime, `draw` a random number in [0, 1)."""
+    """The threads of one process. `now` gives an aware datetime, `draw` a random number in [0, 1).
+
+    `lease_seconds` is longer than any handler may take, and so the longest that a delivery waits whose worker died.
+    """
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Worker:
         now: Callable[[], datetime],
         draw: Callable[[], float],
         policy: RetryPolicy | None = None,
+        lease_seconds: float = 60.0,
         threads: int = 1,
         poll_seconds: float = 1.0,
         keep: timedelta = timedelta(days=7),
@@ -82,6 +84,7 @@ class Worker:
         self._now = now
         self._draw = draw
         self._policy = policy or RetryPolicy()
+        self._lease_seconds = lease_seconds
         self._poll_seconds = poll_seconds
         self._keep = keep
         self._chores = chores
@@ -112,7 +115,7 @@ class Worker:
 
     def run_once(self) -> bool:
         """Whether there was a delivery to work on; it is settled or postponed when this returns."""
-        claimed = self._outbox.claim(tuple(self._handlers), lease_seconds=LEASE_SECONDS)
+        claimed = self._outbox.claim(tuple(self._handlers), lease_seconds=self._lease_seconds)
         for delivery in claimed:
             self._handle(delivery)
         return bool(claimed)

@@ -118,6 +118,21 @@ VALIDATE = Operation(
     _BOTH,
 )
 
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
+SUBSCRIPTION_OPERATIONS = (
+    Operation("topics", "topics", "The topics that can be subscribed to, with their filters.", ("type",), _READING),
+    Operation(
+        "status", f"{_BACKPORT}/backport-subscription-status", "How one or several Subscriptions stand.", _BOTH, _READING
+    ),
+    Operation(
+        "events",
+        f"{_BACKPORT}/backport-subscription-events",
+        "The events of a Subscription again, by their numbers.",
+        ("instance",),
+        _READING,
+    ),
+)
+
 SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS,)
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
@@ -167,7 +182,7 @@ _TYPES: tuple[ResourceType, ...] = (
     ResourceType("Provenance", "Where a resource comes from.", _STORED),
     ResourceType("RiskAssessment", "Assessments: what `$assess` answers, and earlier ones.", _STORED),
     ResourceType("ServiceRequest", "Orders and referrals.", _STORED),
-    ResourceType("Subscription", "Who is to be told of what.", _STORED),
+    ResourceType("Subscription", "Who is to be told of what.", _STORED, SUBSCRIPTION_OPERATIONS),
     ResourceType("OperationDefinition", "The operations of this server.", _PUBLISHED),
     ResourceType(
         "Questionnaire", "The intake and examination form; every item is coded.", _PUBLISHED, operations=(POPULATE,)

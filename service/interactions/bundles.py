@@ -23,6 +23,8 @@ from service.storage.store import Reader, ResourceStore, Transaction
 Resource = dict[str, Any]
 # What a GET of an entry answers, in the view of the transaction or of a reader.
 Retrieve = Callable[[Reader, Entry], Done]
+# What follows the entries of a transaction, inside it.
+Then = Callable[[Transaction, Sequence[Done]], Sequence[EntryResult]]
 
 BUNDLES = ("transaction", "batch")
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
@@ -42,8 +44,8 @@ class BundleProcessor:
     retrieve: Retrieve
     offer: Offer
 
-    def transaction(self, bundle: Resource) -> list[Done]:
-        """The result of each entry, in the order of the Bundle.
+    def transaction(self, bundle: Resource, *, then: Then | None = None) -> list[EntryResult]:
+        """The result of each entry, in the order of the Bundle; after them what `then` does in the same transaction.
 
         ServiceError, with nothing stored, if anything is wrong with any entry; of the faults that the Bundle itself shows, all.
         `bundle` is decoded JSON.
@@ -58,10 +60,13 @@ class BundleProcessor:
         if not writing:
             with self.store.reading() as reader:
                 return [self._at(entry, self.retrieve, reader, entry) for entry in entries]
-        done = self.store.transact(
-            lambda transaction: _Run(self, transaction, entries).results(), conditional=conditional, writing=writing
-        )
-        return [replace(one, warnings=_of_entry(warnings, index)) for index, one in enumerate(done)]
+
+        def work(transaction: Transaction) -> tuple[list[Done], Sequence[EntryResult]]:
+            results = _Run(self, transaction, entries).results()
+            return results, then(transaction, results) if then is not None else ()
+
+        done, more = self.store.transact(work, conditional=conditional, writing=writing)
+        return [*(replace(one, warnings=_of_entry(warnings, index)) for index, one in enumerate(done)), *more]
 
     def batch(self, bundle: Resource) -> list[EntryResult]:
         """The result of each entry, in the order of the Bundle; what is wrong with one is the result of this one.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.errors import Fault, Gone, MalformedInput, NotFound
@@ -24,10 +24,14 @@ Resource = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """The interactions inside one transaction of a store. `ours` are the resources that come with the service."""
+    """The interactions inside one transaction of a store. `ours` are the resources that come with the service.
+
+    `prepare` holds, for types with rules of their own, what makes of a resource as sent the one that is stored.
+    """
 
     matches: Matches
     ours: frozenset[tuple[str, str]] = frozenset()
+    prepare: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
 
     def create(
         self, transaction: Transaction, resource: Resource, *, if_none_exist: str | None = None, resource_id: str | None = None
@@ -37,7 +41,7 @@ class Interactions:
             there = the_only_match(self.matches, transaction, resource["resourceType"], if_none_exist)
             if there is not None:
                 return Done("unchanged", there)
-        return Done("created", transaction.create(resource, resource_id=resource_id))
+        return Done("created", transaction.create(self._prepared(resource), resource_id=resource_id))
 
     def update(
         self, transaction: Transaction, resource: Resource, resource_id: str, *, expectation: Expectation = ANYTHING
@@ -46,8 +50,13 @@ class Interactions:
         type_name = resource["resourceType"]
         check_not_ours(type_name, resource_id, self.ours)
         check_presence(transaction, type_name, resource_id, expectation)
-        version = transaction.update({**resource, "id": resource_id}, expected=0 if expectation.absent else expectation.version)
+        stored = {**self._prepared(resource), "id": resource_id}
+        version = transaction.update(stored, expected=0 if expectation.absent else expectation.version)
         return Done("created" if version.created else "updated", version)
+
+    def _prepared(self, resource: Resource) -> Resource:
+        prepare = self.prepare.get(resource["resourceType"])
+        return resource if prepare is None else prepare(dict(resource))
 
     def update_where(
         self, transaction: Transaction, resource: Resource, criteria: str, *, expectation: Expectation = ANYTHING
@@ -57,7 +66,7 @@ class Interactions:
         there = the_only_match(self.matches, transaction, type_name, criteria)
         if there is None:
             if own_id is None:
-                return Done("created", transaction.create(resource))
+                return Done("created", transaction.create(self._prepared(resource)))
             return self.update(transaction, resource, own_id, expectation=Expectation(absent=True))
         if own_id is not None:
             check_id(own_id, there.id, type_name=type_name)

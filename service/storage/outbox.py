@@ -58,6 +58,15 @@ class Outbox(Protocol):
     def postpone(self, delivery: Delivery, until: datetime, *, error: str) -> bool:
         """Whether the delivery was still this worker's; if so it failed once more and is due again then."""
 
+    def count_event(self, transaction: Transaction, target: str) -> int:
+        """The number of one more event for the target, from 1 on; two transactions never get the same."""
+
+    def events_of(self, target: str) -> int:
+        """How many events the target has had."""
+
+    def last_activity(self, kind: str, target: str) -> datetime | None:
+        """When something was last put out for the target or delivered to it."""
+
     def list(self, states: Collection[State], *, kind: str = "", target: str = "", limit: int = 100) -> Sequence[Delivery]:
         """Deliveries of these states, the oldest first."""
 

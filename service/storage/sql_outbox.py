@@ -15,7 +15,7 @@ from service.fhir.times import microseconds, moment
 from service.storage.outbox import Also, Delivery, Outbox, State
 from service.storage.sql_store import SqlReader, SqlStore
 from service.storage.store import Transaction
-from service.storage.tables import outbox
+from service.storage.tables import outbox, subscription_events
 
 
 class SqlOutbox(Outbox):
@@ -66,6 +66,27 @@ class SqlOutbox(Outbox):
     def postpone(self, delivery: Delivery, until: datetime, *, error: str) -> bool:
         values = {"lease": "", "error": error, "next_try": microseconds(until), "attempts": delivery.attempts + 1}
         return self._store.transact(lambda transaction: self._change(_connection(transaction), delivery, values))
+
+    def count_event(self, transaction: Transaction, target: str) -> int:
+        connection, table = _connection(transaction), subscription_events
+        one_more = update(table).where(table.c.subscription_id == target).values(events=table.c.events + 1)
+        number = connection.execute(one_more.returning(table.c.events)).scalar()
+        if number is None:
+            connection.execute(insert(table).values(subscription_id=target, events=1))
+        return int(number or 1)
+
+    def events_of(self, target: str) -> int:
+        query = select(subscription_events.c.events).where(subscription_events.c.subscription_id == target)
+        with self._store.reading() as reader:
+            return int(_connection(reader).execute(query).scalar() or 0)
+
+    def last_activity(self, kind: str, target: str) -> datetime | None:
+        query = select(func.max(outbox.c.created), func.max(outbox.c.finished)).where(
+            outbox.c.kind == kind, outbox.c.target == target
+        )
+        with self._store.reading() as reader:
+            times = [one for one in _connection(reader).execute(query).one() if one is not None]
+        return moment(max(times)) if times else None
 
     def list(self, states: Collection[State], *, kind: str = "", target: str = "", limit: int = 100) -> Sequence[Delivery]:
         query = select(outbox).where(outbox.c.state.in_(sorted(states))).order_by(outbox.c.id).limit(limit)

@@ -270,7 +270,7 @@ class SqlStore(ResourceStore):
         self._indexer = indexer
         self._now = now
         self._new_id = new_id
-        self._listeners = tuple(listeners)
+        self._listeners = list(listeners)
         self._sqlite = engine.dialect.name == "sqlite"
         self._writer = threading.Lock()
         reading = {} if self._sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -297,6 +297,9 @@ class SqlStore(ResourceStore):
                 log.info("transaction is run again attempt=%d error=%s", attempt, type(error).__name__)
                 time.sleep(_RETRY_SECONDS * attempt)
         raise AssertionError("unreachable")
+
+    def listen(self, listener: WriteListener) -> None:
+        self._listeners.append(listener)
 
     def check(self) -> None:
         with self.reading() as reader:

@@ -165,6 +165,9 @@ class ResourceStore(Protocol):
         known beforehand: two that announce what they do never wait for each other in a circle.
         """
 
+    def listen(self, listener: WriteListener) -> None:
+        """Have `listener` called at the end of every transaction that wrote something, after those that were there before."""
+
     def check(self) -> None:
         """Nothing if the database answers; Unavailable otherwise."""
 

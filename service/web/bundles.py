@@ -15,7 +15,7 @@ from service.fhir.etags import etag
 from service.fhir.json_text import read_json
 from service.fhir.outcomes import operation_outcome
 from service.fhir.times import instant
-from service.interactions.bundles import BUNDLES, BundleProcessor
+from service.interactions.bundles import BUNDLES, BundleProcessor, Then
 from service.interactions.results import Done, EntryResult
 from service.web.errors import status_of
 from service.web.preferences import Return, read_preferences
@@ -26,20 +26,34 @@ Resource = dict[str, Any]
 
 
 def bundle_view(
-    processor: BundleProcessor, *, limits: r4.Limits, address: Callable[[], str], new_id: Callable[[], str]
+    processor: BundleProcessor, *, limits: r4.Limits, address: Callable[[], str], new_id: Callable[[], str], assess: Then
 ) -> Callable[[], Response]:
-    """The view of the FHIR base."""
+    """The view of the FHIR base. `assess` makes the assessments a caller prefers to get with a transaction."""
 
     def view() -> Response:
         bundle = read_json(request.get_data(cache=False), limits)
         check_kind(bundle)
         results: Sequence[EntryResult]
-        results = processor.transaction(bundle) if bundle["type"] == "transaction" else processor.batch(bundle)
-        wanted = read_preferences(request.headers.get("Prefer")).returning
+        preferences = read_preferences(request.headers.get("Prefer"))
+        wanted = preferences.returning
+        assessing = preferences.assess and bundle["type"] == "transaction"
+        if bundle["type"] == "transaction":
+            results = processor.transaction(bundle, then=assess if assessing else None)
+        else:
+            results = processor.batch(bundle)
         answer: Resource = {"resourceType": "Bundle", "id": new_id(), "type": f"{bundle['type']}-response"}
         if results:
             answer["entry"] = [entry_of(result, address=address(), wanted=wanted) for result in results]
-        return resource_response(answer)
+        if assessing:
+            # Behind the entries that answer those of the request, in their order, come the assessments, always in full.
+            asked = len(bundle.get("entry", ()))
+            answer["entry"][asked:] = [
+                entry_of(result, address=address(), wanted="representation") for result in results[asked:]
+            ]
+        response = resource_response(answer)
+        if assessing:
+            response.headers["Preference-Applied"] = "assess"
+        return response
 
     return view
 

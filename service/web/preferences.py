@@ -11,11 +11,15 @@ _RETURNS: tuple[Return, ...] = ("minimal", "representation", "OperationOutcome")
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """`returning` None: the caller did not say. What is preferred and not known here is left alone, as the RFC wants it."""
+    """`returning` None: the caller did not say. What is preferred and not known here is left alone, as the RFC wants it.
+
+    `assess` is a preference of our own: have the patients of a transaction assessed, and answer with the assessments.
+    """
 
     returning: Return | None = None
     strict: bool = False
     respond_async: bool = False
+    assess: bool = False
 
 
 def read_preferences(header: str | None) -> Preferences:
@@ -29,4 +33,5 @@ def read_preferences(header: str | None) -> Preferences:
         returning=next((known for known in _RETURNS if known.lower() == returning), None),
         strict=wanted.get("handling", "").lower() == "strict",
         respond_async="respond-async" in wanted,
+        assess="assess" in wanted,
     )

@@ -1,0 +1,195 @@
+"""Assessment of what is stored: the record of a patient read, weighed, and the RiskAssessment stored beside it.
+
+What is read of a patient: the Patient; Conditions; forms and Observations of the encounter, and those of no encounter (all of
+them where the occasion has none). The newest assessment stored before is the start of the new one, which names it as its parent.
+The same record gives the same identifier and the same id, so that it is assessed and stored once however often it arrives.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.assessment.run import Parts, assess_subject
+from service.errors import Fault, InvalidInput, ServiceError
+from service.fhir.r4 import read_stored
+from service.interactions.finding import Find
+from service.interactions.results import Done, EntryResult
+from service.mapping.readers.earlier_assessment import PROFILE
+from service.storage.store import Reader, Transaction, Version
+
+Resource = dict[str, Any]
+
+log = logging.getLogger("service.arrival")
+
+DEVICE = "Device/hipspine"
+READ_OF_ENCOUNTER = ("QuestionnaireResponse", "Observation")
+COMPLETED = ("completed", "amended")
+FINISHED = ("finished",)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Whom to assess, and for which encounter (empty: none): references such as ``Patient/1``."""
+
+    patient: str
+    encounter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Assesses stored records. `rules` are the types whose arrival leads to an assessment by itself."""
+
+    parts: Parts
+    find: Find
+    rules: Collection[str] = ()
+
+    def listen(self, transaction: Transaction, written: Sequence[Version]) -> None:
+        """Store the assessments that the rules ask for, with what arrived. What cannot be assessed is no reason to refuse it."""
+        for occasion in dict.fromkeys(self._occasions_by_rule(written)):
+            try:
+                self.assess(transaction, occasion)
+            except InvalidInput as error:
+                log.info("nothing to assess kind=%s", error.faults[0].kind)
+
+    def of_bundle(self, transaction: Transaction, results: Sequence[Done]) -> list[EntryResult]:
+        """One result for each patient that the entries of a Bundle are about: the assessment, or why there is none."""
+        arrived = [done.version for done in results if done.version is not None and not done.version.deleted]
+        answers: list[EntryResult] = []
+        for occasion in occasions_of(arrived):
+            try:
+                answers.append(self.assess(transaction, occasion))
+            except InvalidInput as error:
+                answers.append(error)
+        return answers or [_nobody()]
+
+    def assess(self, transaction: Transaction, occasion: Occasion) -> Done:
+        """created, with the RiskAssessment; unchanged if this very record was assessed before. InvalidInput if it cannot be."""
+        record = self._record(transaction, occasion)
+        first = self._weigh(record, occasion, earlier=None)
+        identifier = first["identifier"][0]
+        resource_id = f"ra-{identifier['value'][:40]}"
+        there = transaction.read("RiskAssessment", resource_id)
+        if there is not None and not there.deleted:
+            return Done("unchanged", there)
+        stored_by_caller = self.find(
+            transaction, "RiskAssessment", [("identifier", f"{identifier['system']}|{identifier['value']}")], limit=1
+        )
+        if stored_by_caller:
+            return Done("unchanged", stored_by_caller[0])
+        earlier = self._earlier(transaction, occasion.patient)
+        made = first if earlier is None else self._weigh(record, occasion, earlier=earlier)
+        made["identifier"] = first["identifier"]  # of the record alone: what came before does not make it another one
+        return Done("created", transaction.create(_to_store(made, record), resource_id=resource_id))
+
+    def _weigh(self, record: Sequence[Version], occasion: Occasion, *, earlier: Version | None) -> Resource:
+        entries = [{"resource": _stored(version)} for version in record]
+        asked: list[Resource] = [
+            {"name": "bundle", "resource": {"resourceType": "Bundle", "type": "collection", "entry": entries}},
+            {"name": "subject", "valueReference": {"reference": occasion.patient}},
+        ]
+        if occasion.encounter:
+            asked.append({"name": "encounter", "valueReference": {"reference": occasion.encounter}})
+        if earlier is not None:
+            asked.append({"name": "earlier-assessment", "resource": _stored(earlier)})
+        return assess_subject({"resourceType": "Parameters", "parameter": asked}, parts=self.parts).risk_assessment
+
+    def _record(self, reader: Reader, occasion: Occasion) -> list[Version]:
+        record: list[Version] = []
+        for reference in filter(None, (occasion.patient, occasion.encounter)):
+            kind, _, resource_id = reference.partition("/")
+            version = reader.read(kind, resource_id)
+            if version is not None and not version.deleted:
+                record.append(version)
+        record += self.find(reader, "Condition", [("patient", occasion.patient)])
+        for kind in READ_OF_ENCOUNTER:
+            about = [("patient", occasion.patient)]
+            if not occasion.encounter:
+                record += self.find(reader, kind, about)
+                continue
+            record += self.find(reader, kind, [*about, ("encounter", occasion.encounter)])
+            record += self.find(reader, kind, [*about, ("encounter:missing", "true")])
+        return sorted(record, key=lambda version: version.sequence)
+
+    def _earlier(self, reader: Reader, patient: str) -> Version | None:
+        found = self.find(reader, "RiskAssessment", [("patient", patient), ("_sort", "-date")], limit=20)
+        return next((version for version in found if self.is_ours(_stored(version))), None)
+
+    def is_ours(self, resource: Mapping[str, Any]) -> bool:
+        """Whether it is an assessment that this service made."""
+        ours = f"{self.parts.base_url}/StructureDefinition/{PROFILE}"
+        return any(str(profile).split("|")[0] == ours for profile in resource.get("meta", {}).get("profile", ()))
+
+    def _occasions_by_rule(self, written: Sequence[Version]) -> Iterator[Occasion]:
+        for version in written:
+            if version.type not in self.rules or version.deleted:
+                continue
+            resource = _stored(version)
+            due = COMPLETED if version.type == "QuestionnaireResponse" else FINISHED
+            if resource.get("status") in due:
+                yield from _occasions(version, resource)
+
+
+def occasions_of(arrived: Sequence[Version]) -> list[Occasion]:
+    """One occasion for each patient that resources are about, with the encounter where they name a single one."""
+    encounters: dict[str, set[str]] = {}
+    for version in arrived:
+        if version.type not in (*READ_OF_ENCOUNTER, "Condition", "Encounter"):
+            continue
+        for occasion in _occasions(version, _stored(version)):
+            encounters.setdefault(occasion.patient, set()).update(filter(None, [occasion.encounter]))
+    return [
+        Occasion(patient, next(iter(named)) if len(named) == 1 else "") for patient, named in encounters.items()
+    ]
+
+
+def _occasions(version: Version, resource: Mapping[str, Any]) -> Iterator[Occasion]:
+    patient = _reference(resource.get("subject"))
+    if patient.startswith("Patient/"):
+        own = version.reference if version.type == "Encounter" else _reference(resource.get("encounter"))
+        yield Occasion(patient, own if own.startswith("Encounter/") else "")
+
+
+def _reference(element: Any) -> str:
+    return str((element or {}).get("reference", "")).partition("/_history/")[0]
+
+
+def _stored(version: Version) -> Resource:
+    assert version.body is not None
+    return read_stored(version.body)
+
+
+def _to_store(made: Resource, record: Sequence[Version]) -> Resource:
+    """The assessment as it is stored: its inputs by version, the engine by reference to the Device that is stored here."""
+    versioned = {version.reference: version.versioned_reference for version in record}
+    resource = {name: value for name, value in made.items() if name != "id"}
+    resource["contained"] = [one for one in resource.get("contained", ()) if one.get("id") != "device"]
+    if not resource["contained"]:
+        del resource["contained"]
+    resource = _with_device(resource)
+    if "basis" in resource:
+        resource["basis"] = [
+            {**one, "reference": versioned.get(one["reference"], one["reference"])} for one in resource["basis"]
+        ]
+    return resource
+
+
+def _with_device(element: Any) -> Any:
+    if isinstance(element, dict):
+        if element.get("reference") == "#device":
+            return {**element, "reference": DEVICE}
+        return {name: _with_device(value) for name, value in element.items()}
+    return [_with_device(one) for one in element] if isinstance(element, list) else element
+
+
+def _nobody() -> ServiceError:
+    return InvalidInput(
+        Fault(
+            "required",
+            "Nothing in the Bundle says which patient it is about.",
+            rule="An assessment has a patient: the subject of a form, an Observation, a Condition or an Encounter.",
+            repair="Refer to the Patient, or leave out Prefer: assess.",
+        )
+    )

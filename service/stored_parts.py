@@ -1,0 +1,86 @@
+"""Part of the composition root: what works beside the requests on what is stored."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.assessment.run import Parts
+from service.clients.outbound import Outbound
+from service.delivery.subscriptions import Heartbeats, SubscriptionHandler
+from service.delivery.worker import Handler, RetryPolicy, Worker
+from service.fhir.resource_types import RESOURCE_TYPES
+from service.fhir.search import SearchContext, read_query
+from service.interactions.arrival import Arrival
+from service.interactions.finding import finder
+from service.interactions.provenance import ProvenanceWriter
+from service.interactions.subscribing import KIND, SubscriptionEvents, SubscriptionRules
+from service.interactions.subscription_queries import SubscriptionQueries
+from service.settings import Settings
+from service.storage.outbox import Outbox
+from service.storage.store import ResourceStore
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParts:
+    """What the doors use of it, and what runs in the background once it is told to."""
+
+    arrival: Arrival
+    outbox: Outbox
+    subscription_rules: SubscriptionRules
+    subscription_queries: SubscriptionQueries
+    worker_at: Callable[[str], Worker]  # from our FHIR base as others reach it
+
+
+def build_stored_parts(
+    settings: Settings, parts: Parts, store: ResourceStore, outbound: Outbound, *, now: Callable[[], datetime]
+) -> StoredParts:
+    """The parts, listening to the store: assessments first, so that what follows sees them too. Nothing runs yet."""
+    from service.storage.sql_outbox import SqlOutbox  # SQLAlchemy: only where something is stored
+    from service.storage.sql_store import SqlStore
+
+    assert isinstance(store, SqlStore)
+    types = frozenset(offered.name for offered in RESOURCE_TYPES if offered.stored)
+    servers = (settings.public_url,) if settings.public_url else ()
+
+    def context() -> SearchContext:
+        return SearchContext(servers=servers, types=types, now=now())
+
+    find = finder(context)
+    outbox = SqlOutbox(store, now=now)
+    rules = frozenset(filter(None, settings.assess_on_arrival.split(",")))
+    arrival = Arrival(parts, find, rules)
+    subscription_rules = SubscriptionRules(
+        base_url=settings.base_url,
+        types=types,
+        check_endpoint=outbound.check,
+        check_query=lambda kind, pairs: read_query(kind, pairs, context=context(), strict=True),
+    )
+    events = SubscriptionEvents(subscription_rules, find, outbox, now)
+    if rules:
+        store.listen(arrival.listen)
+    store.listen(ProvenanceWriter(arrival.is_ours, now).listen)
+    store.listen(events.listen)
+
+    def worker_at(address: str) -> Worker:
+        handlers: dict[str, Handler] = {
+            KIND: SubscriptionHandler(store, outbox, outbound, address, settings.base_url, now, lambda: str(uuid.uuid4()))
+        }
+        return Worker(
+            outbox,
+            handlers,
+            now=now,
+            draw=random.random,
+            policy=RetryPolicy(
+                settings.delivery_attempts, settings.delivery_retry_seconds, settings.delivery_longest_seconds
+            ),
+            lease_seconds=2 * settings.outbound_seconds + 10,
+            threads=settings.delivery_threads,
+            chores=(Heartbeats(store, outbox, events, now),),
+        )
+
+    queries = SubscriptionQueries(store, outbox, find, settings.base_url, now, lambda: str(uuid.uuid4()))
+    return StoredParts(arrival, outbox, subscription_rules, queries, worker_at)

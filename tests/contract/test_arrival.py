@@ -1,0 +1,250 @@
+"""Assess on arrival: an encounter in, its assessment stored and answered, once; the same as $assess; by rule too."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from service.app import Service, create_app
+from service.fhir import r4
+from service.fhir.resource_types import RESOURCE_TYPES
+from service.fhir.search import SearchContext
+from service.interactions.finding import finder
+from service.settings import Settings
+
+Resource = dict[str, Any]
+DATA = Path(__file__).resolve().parents[1] / "data"
+JSON = "application/fhir+json"
+
+
+@pytest.fixture
+def make_client(database_url: str, service: Service) -> Iterator[Callable[..., FlaskClient]]:
+    """Maker of clients of whole applications on the test's database, with settings of their own."""
+    stores: list[Any] = []
+
+    def made(**settings: Any) -> FlaskClient:
+        app = create_app(Settings(database_url=database_url, **settings), service=service)
+        stores.append(app.extensions["hipspine-store"])
+        return app.test_client()
+
+    yield made
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture
+def client(make_client: Callable[..., FlaskClient]) -> FlaskClient:
+    return make_client()
+
+
+def encounter(form: Resource, *, patient: str = "p1", encounter_id: str = "e1", status: str = "finished") -> Resource:
+    """A visit as a transaction: patient, encounter, the form, and one observation beside it."""
+    about = {"subject": {"reference": f"Patient/{patient}"}, "encounter": {"reference": f"Encounter/{encounter_id}"}}
+    seen = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}
+    resources = [
+        {"resourceType": "Patient", "id": patient, "gender": "female", "birthDate": "1958-05-01"},
+        {"resourceType": "Encounter", "id": encounter_id, "status": status, "class": seen, "subject": about["subject"]},
+        {**form, "id": f"qr-{encounter_id}", "status": "completed", **about},
+    ]
+    return {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}} for one in resources
+        ],
+    }
+
+
+def post(client: FlaskClient, path: str, body: Resource, **headers: str) -> TestResponse:
+    return client.post(f"/fhir{path}", data=r4.serialise(body), content_type=JSON, headers=headers)
+
+
+def assess_with(client: FlaskClient, bundle: Resource) -> Resource:
+    response = post(client, "", bundle, Prefer="assess")
+    assert response.status_code == 200, response.text[:800]
+    assert response.headers["Preference-Applied"] == "assess"
+    answer = json.loads(response.data)
+    assert len(answer["entry"]) == len(bundle["entry"]) + 1
+    last: Resource = answer["entry"][-1]
+    return last
+
+
+def found(client: FlaskClient, path: str) -> list[Resource]:
+    """What a search of the store finds."""
+    types = frozenset(offered.name for offered in RESOURCE_TYPES if offered.stored)
+    find = finder(lambda: SearchContext(servers=(), types=types, now=datetime.now(UTC)))
+    kind, _, query = path.partition("?")
+    with client.application.extensions["hipspine-store"].reading() as reader:
+        return [r4.read_stored(one.body) for one in find(reader, kind, parse_qsl(query)) if one.body is not None]
+
+
+def total(client: FlaskClient, path: str) -> int:
+    return len(found(client, path))
+
+
+@pytest.fixture
+def hip() -> Resource:
+    return r4.read_stored((DATA / "hip.json").read_bytes())
+
+
+def test_H22_a_transaction_answers_with_the_assessment_that_assess_gives(client: FlaskClient, hip: Resource) -> None:
+    bundle = encounter(hip)
+    entry = assess_with(client, bundle)
+    assert entry["response"]["status"] == "201 Created"
+    stored = entry["resource"]
+    asked = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one["resource"]} for one in bundle["entry"]]}
+    direct = json.loads(post(client, "/$assess", asked).data)
+    assert stored["prediction"] == direct["prediction"]
+    assert stored["subject"] == {"reference": "Patient/p1"} and stored["encounter"] == {"reference": "Encounter/e1"}
+    read = client.get(f"/fhir/RiskAssessment/{stored['id']}")
+    assert json.loads(read.data) == stored
+
+
+def test_a_stored_assessment_names_its_inputs_by_version_and_its_engine(client: FlaskClient, hip: Resource) -> None:
+    post(client, "", encounter(hip))  # a first version of everything
+    stored = assess_with(client, encounter(hip | {"language": "en"}))["resource"]
+    assert {one["reference"] for one in stored["basis"]} == {"QuestionnaireResponse/qr-e1/_history/2", "Patient/p1/_history/2"}
+    assert stored["performer"] == {"reference": "Device/hipspine"}
+    assert client.get("/fhir/Device/hipspine").status_code == 200
+    assert "#device" not in json.dumps(stored)
+    r4.parse(r4.serialise(stored), limits=r4.Limits())
+
+
+def test_R60_the_same_record_again_makes_no_second_assessment(client: FlaskClient, hip: Resource) -> None:
+    first = assess_with(client, encounter(hip))
+    second = assess_with(client, encounter(hip))
+    assert second["response"]["status"].startswith("200")
+    assert second["resource"] == first["resource"]
+    assert total(client, "RiskAssessment?patient=p1") == 1
+    assert total(client, f"Provenance?target=RiskAssessment/{first['resource']['id']}") == 1
+
+
+def test_an_assessment_the_caller_stored_counts_too(client: FlaskClient, hip: Resource) -> None:
+    made = assess_with(client, encounter(hip))["resource"]
+    client.delete(f"/fhir/RiskAssessment/{made['id']}")
+    own = {name: value for name, value in made.items() if name not in ("id", "meta")}
+    own["meta"] = {"profile": made["meta"]["profile"]}
+    kept = json.loads(post(client, "/RiskAssessment", own).data)
+    assert assess_with(client, encounter(hip))["resource"]["id"] == kept["id"]
+
+
+def test_a_later_visit_names_the_assessment_before_it_and_says_what_changed(
+    client: FlaskClient, hip: Resource, respond: Callable[..., Resource]
+) -> None:
+    first = assess_with(client, encounter(hip))["resource"]
+    later = respond(fadir="absent", slr="present") | {"authored": "2026-06-01T10:00:00+02:00"}
+    second = assess_with(client, encounter(later, encounter_id="e2"))["resource"]
+    assert second["parent"] == {"reference": f"RiskAssessment/{first['id']}"}
+    assert any(one["url"].endswith("/StructureDefinition/change") for one in second["extension"])
+    assert second["id"] != first["id"]
+    again = assess_with(client, encounter(later, encounter_id="e2"))["resource"]
+    assert again == second
+
+
+def test_T2_every_stored_assessment_has_its_provenance(client: FlaskClient, hip: Resource) -> None:
+    stored = assess_with(client, encounter(hip))["resource"]
+    (provenance,) = found(client, f"Provenance?target=RiskAssessment/{stored['id']}")
+    assert provenance["target"] == [{"reference": f"RiskAssessment/{stored['id']}/_history/1"}]
+    assert provenance["reason"][0]["coding"][0]["code"] == "AIAST"
+    (agent,) = provenance["agent"]
+    assert agent["who"]["reference"].startswith("Device/hipspine/_history/")
+    named = {entity["what"]["reference"] for entity in provenance["entity"]}
+    assert {one["reference"] for one in stored["basis"]} < named
+    assert any(one.startswith("DocumentReference/model-card/_history/") for one in named)
+    assert provenance["recorded"]
+    for reference in named | {agent["who"]["reference"]}:
+        assert client.get(f"/fhir/{reference}").status_code == 200
+
+
+def test_T2_an_assessment_that_a_client_stores_has_it_too_and_that_of_others_has_none(client: FlaskClient, hip: Resource) -> None:
+    made = json.loads(post(client, "/$assess", hip).data)
+    ours = json.loads(post(client, "/RiskAssessment", made).data)
+    assert total(client, f"Provenance?target=RiskAssessment/{ours['id']}") == 1
+    other = {"resourceType": "RiskAssessment", "status": "final", "subject": {"reference": "Patient/p1"}}
+    theirs = json.loads(post(client, "/RiskAssessment", other).data)
+    assert total(client, f"Provenance?target=RiskAssessment/{theirs['id']}") == 0
+
+
+def test_T1_a_stored_assessment_is_labelled_as_made_by_software(client: FlaskClient, hip: Resource) -> None:
+    stored = assess_with(client, encounter(hip))["resource"]
+    assert "AIAST" in [one["code"] for one in stored["meta"]["security"]]
+
+
+def test_T3_the_device_says_which_engine_runs_and_points_to_the_model_card(client: FlaskClient) -> None:
+    from service import __version__
+
+    device = client.get("/fhir/Device/hipspine").get_json(force=True)
+    assert {"type": {"text": "engine"}, "value": __version__} in device["version"]
+    card = device["extension"][0]["valueReference"]["reference"]
+    assert client.get(f"/fhir/{card}").get_json(force=True)["resourceType"] == "DocumentReference"
+
+
+def test_without_the_preference_nothing_is_assessed(client: FlaskClient, hip: Resource) -> None:
+    bundle = encounter(hip)
+    answer = json.loads(post(client, "", bundle).data)
+    assert len(answer["entry"]) == len(bundle["entry"])
+    assert total(client, "RiskAssessment?patient=p1") == 0
+
+
+def test_what_cannot_be_assessed_is_stored_all_the_same_and_the_reason_is_told(client: FlaskClient, hip: Resource) -> None:
+    strange = encounter(hip | {"questionnaire": "http://forms.example/unknown", "item": [
+        {"linkId": "x", "answer": [{"valueInteger": 1}]}]})
+    entry = assess_with(client, strange)
+    assert entry["response"]["status"].startswith("422")
+    assert entry["response"]["outcome"]["issue"][0]["code"] == "not-supported"
+    assert client.get("/fhir/QuestionnaireResponse/qr-e1").status_code == 200
+    nobody = {"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": {"resourceType": "Practitioner"}, "request": {"method": "POST", "url": "Practitioner"}}]}
+    assert assess_with(client, nobody)["response"]["outcome"]["issue"][0]["code"] == "required"
+
+
+def test_a_transaction_that_fails_stores_no_assessment(client: FlaskClient, hip: Resource) -> None:
+    bundle = encounter(hip)
+    bundle["entry"].append({"resource": {"resourceType": "Observation"}, "request": {"method": "POST", "url": "Observation"}})
+    assert post(client, "", bundle, Prefer="assess").status_code in (400, 422)
+    assert total(client, "RiskAssessment") == 0 and total(client, "Patient") == 0
+
+
+def test_a_completed_form_or_a_finished_encounter_is_assessed_by_rule(
+    make_client: Callable[..., FlaskClient], hip: Resource
+) -> None:
+    client = make_client(assess_on_arrival="QuestionnaireResponse,Encounter")
+    form = hip | {"subject": {"reference": "Patient/p1"}}
+    post(client, "/QuestionnaireResponse", form | {"status": "in-progress"})
+    assert total(client, "RiskAssessment") == 0
+    stored = json.loads(post(client, "/QuestionnaireResponse", form | {"status": "completed"}).data)
+    (made,) = found(client, "RiskAssessment?patient=p1")
+    assert f"QuestionnaireResponse/{stored['id']}/_history/1" in {one["reference"] for one in made["basis"]}
+    post(client, "", encounter(hip, patient="p2", encounter_id="e2", status="in-progress"))
+    assert total(client, "RiskAssessment?patient=p2") == 1  # by the form
+    finished = encounter(hip, patient="p2", encounter_id="e2")["entry"][1]["resource"]
+    client.put("/fhir/Encounter/e2", data=json.dumps(finished), content_type=JSON)
+    assert total(client, "RiskAssessment?patient=p2") == 1  # the record is the same
+    assert post(client, "/QuestionnaireResponse", {**form, "questionnaire": "http://forms.example/x"}).status_code == 201
+
+
+def test_ten_at_once_make_one_assessment(make_client: Callable[..., FlaskClient], hip: Resource) -> None:
+    client = make_client()
+    app = client.application
+    post(client, "", encounter(hip))
+    answers: list[Resource] = []
+
+    def ask() -> None:
+        answers.append(assess_with(app.test_client(), encounter(hip)))
+
+    threads = [threading.Thread(target=ask) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len({answer["resource"]["id"] for answer in answers}) == 1 and len(answers) == 10
+    assert total(client, "RiskAssessment?patient=p1") == 1

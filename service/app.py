@@ -339,7 +339,7 @@ def subscription_views(beside: StoredParts, limits: r4.Limits, address: Callable
     """The views of the operations on Subscriptions, by name."""
     queries = beside.subscription_queries
     return {
-        "topics": partial(topics_view, queries),
+        "topics": partial(topics_view, queries, limits),
         "status": partial(status_view, queries, limits, address),
         "events": partial(events_view, queries, limits, address),
     }

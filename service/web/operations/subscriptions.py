@@ -31,9 +31,14 @@ class SubscriptionQueries(Protocol):
     def topics(self) -> Resource: ...
 
 
-def topics_view(queries: SubscriptionQueries, type_name: str | None) -> Callable[[], Response]:
+def topics_view(queries: SubscriptionQueries, limits: r4.Limits, type_name: str | None) -> Callable[[], Response]:
     """The view of $topics."""
-    return lambda: resource_response(queries.topics())
+
+    def view() -> Response:
+        _inputs((), limits, instance=False)
+        return resource_response(queries.topics())
+
+    return view
 
 
 def status_view(

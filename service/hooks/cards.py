@@ -179,9 +179,12 @@ class CardWriter:
     def order(self, advice: OrderAdvice) -> Issued:
         """An order that fits the record badly, why, and what may be done instead."""
         texts, rule = self._texts, advice.order.rule
-        called = self._vocabulary.called("service", advice.order.service)
+        called = texts(f"order-{rule.id}")
         offers = self._offered(advice)
-        if advice.leads:
+        undecided = bool(self._result.assessment.undecided)
+        if advice.leads and undecided:
+            candidates = [texts("card-order-so-far", order=called, **self._leader()), texts("card-order-shortest", order=called)]
+        elif advice.leads:
             candidates = [texts("card-order-short", order=called, **self._leader()), texts("card-order-shortest", order=called)]
             if offers:
                 instead = offers[0].referral.label
@@ -198,7 +201,8 @@ class CardWriter:
             *drafts.instead_of(advice.order, offers, recommended=advice.recommended),
         ]
         detail = self._detail.order(self._reasons(advice, called))
-        return self._issued("order", identity, "warning", fitted(*candidates), detail, suggestions, "at-most-one")
+        indicator: Indicator = "info" if undecided and not advice.signs else "warning"
+        return self._issued("order", identity, indicator, fitted(*candidates), detail, suggestions, "at-most-one")
 
     # --- parts ---------------------------------------------------------------------------------------------------------
 

@@ -85,8 +85,8 @@ class Drafts:
     def _delete(self, order: RecognisedOrder) -> list[Action]:
         if order.reference is None:
             return []
-        called = self.vocabulary.called("service", order.service)
-        description = self.vocabulary.texts("card-action-remove", order=called)
+        texts = self.vocabulary.texts
+        description = texts("card-action-remove", order=texts(f"order-{order.rule.id}"))
         return [{"type": "delete", "description": description, "resourceId": order.reference}]
 
     def draft(self, recommendation: Recommendation) -> Resource:

@@ -89,7 +89,7 @@ def test_T1_drafts_are_marked_as_made_by_a_machine(client: FlaskClient) -> None:
 @pytest.mark.parametrize("hook", ["order-select", "order-sign"])
 def test_a_hip_mri_is_questioned_when_the_record_points_to_the_spine(client: FlaskClient, hook: str) -> None:
     (card,) = cards(client, hook, case("spine"), orders=[order(HIP_MRI)])
-    assert card["indicator"] == "warning" and card["summary"].startswith("MRI of hip: the record points to another source")
+    assert card["indicator"] == "warning" and card["summary"].startswith("MRI of the hip: the record points to another source")
     assert card["selectionBehavior"] == "at-most-one"
     assert [one["label"] for one in card["suggestions"]] == [
         "Replace by: Physiotherapist (lumbar spine)",
@@ -201,6 +201,12 @@ def test_what_the_assessment_itself_proposes_is_not_questioned(client: FlaskClie
     assert "order" not in [card["source"]["topic"]["code"] for card in told]
 
 
+def test_what_is_not_settled_is_said_so_and_weighs_less(client: FlaskClient) -> None:
+    record = [observation(one, answered("present"), number=n) for n, one in enumerate(("pain_below_knee", "slr", "worse_cough"))]
+    (card,) = cards(client, "order-select", record, orders=[order(HIP_MRI)])
+    assert card["indicator"] == "info" and "not settled" in card["summary"] and "Cannot tell yet" in card["detail"]
+
+
 def test_order_select_speaks_of_the_selected_orders_alone(client: FlaskClient) -> None:
     body = hook_call("order-select", case("spine"), orders=[order(HIP_MRI), order("24762-7", id="order-2")])
     body["context"]["selections"] = ["ServiceRequest/order-2"]
@@ -284,7 +290,7 @@ def test_H15_nothing_of_the_request_acts_as_markup(client: FlaskClient) -> None:
 def test_cards_speak_the_language_of_the_caller(client: FlaskClient) -> None:
     german = {"Accept-Language": "de-AT, en;q=0.5"}
     (card,) = cards(client, "order-sign", case("spine"), orders=[order(HIP_MRI)], headers=german)
-    assert "Die Akte spricht für eine andere Quelle" in card["summary"]
+    assert card["summary"].startswith("MRT der Hüfte: Die Akte spricht für eine andere Quelle")
     assert card["overrideReasons"][-1]["display"] == "Ich teile die Beurteilung nicht"
     assert "Nicht für Notfälle" in card["detail"]
 

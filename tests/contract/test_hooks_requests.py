@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from support.hook_calls import broken_rules, bundle, case, hook_call, order
+from support.servers import LiveServer
 from support.stub_ehr import StubEhr, stub_ehr
 
 from service.app import Service, create_app
@@ -471,3 +473,18 @@ def test_H20_a_listed_origin_may_call_from_a_browser_and_no_other(application: C
     assert answered.status_code == 400 and answered.headers["Access-Control-Allow-Origin"] == "https://ehr.example"
     elsewhere = caller.get("/fhir/metadata", headers={"Origin": "https://ehr.example"})
     assert "Access-Control-Allow-Origin" not in elsewhere.headers
+
+
+# --- logs -----------------------------------------------------------------------------------------------------------
+
+
+def test_no_level_of_logging_tells_of_a_patient_or_a_token(ehr: StubEhr, start_server: Callable[..., LiveServer]) -> None:
+    server = start_server(HIPSPINE_LOG_LEVEL="DEBUG", HIPSPINE_OUTBOUND_PRIVATE_HOSTS=f"127.0.0.1:{ehr.host.port}")
+    for token in ("good-token", "bad-token"):
+        body = unsent(ehr)
+        body["fhirAuthorization"]["access_token"] = token
+        requests.post(f"{server.url}/cds-services/patient-view", json=body, timeout=30)
+    server.stop()
+    log = server.log()
+    assert "route=/cds-services/<service_id> status=200" in log and "status=412" in log
+    assert not [word for word in ("example-spine", "good-token", "bad-token", "spine-1", "1972") if word in log]

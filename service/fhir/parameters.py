@@ -283,7 +283,8 @@ def _printable(name: str) -> str:
 
 def parameters(*entries: Resource | None) -> Resource:
     """A Parameters resource of the entries that are not None."""
-    return {"resourceType": "Parameters", "parameter": [entry for entry in entries if entry is not None]}
+    kept = [entry for entry in entries if entry is not None]
+    return {"resourceType": "Parameters", **({"parameter": kept} if kept else {})}  # an empty array is not legal FHIR
 
 
 def entry(name: str, **value: Any) -> Resource | None:

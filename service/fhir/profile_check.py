@@ -9,15 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from service.errors import Fault
 from service.fhir.profile_definitions import BASE_TYPE, EXTENSIONS, UNSET, Element, Profile, Profiles
 from service.fhir.references import read_reference
 
 Resource = dict[str, Any]
-# Whether a code of a system is in a value set; None if that cannot be told here.
-Member = Callable[[str, str, str], bool | None]
+
+
+class Codes(Protocol):
+    """What is known of codes; None stands for what cannot be told here."""
+
+    def member(self, value_set: str, system: str, code: str) -> bool | None:
+        """Whether a code of a system (empty: of any) is in a value set."""
+
+    def exists(self, system: str, code: str) -> bool | None:
+        """Whether a code system has a code."""
+
+
 # Whether a FHIRPath expression holds on an element of that path.
 Holds = Callable[[Any, str, str], bool]
 
@@ -36,9 +46,9 @@ class Occurrence:
 class ProfileCheck:
     """The faults of one resource against profiles."""
 
-    def __init__(self, profiles: Profiles, member: Member, holds: Holds) -> None:
+    def __init__(self, profiles: Profiles, codes: Codes, holds: Holds) -> None:
         self._profiles = profiles
-        self._member = member
+        self._codes = codes
         self._holds = holds
 
     def faults(self, resource: Resource, named: Iterable[str] = ()) -> tuple[Fault, ...]:
@@ -62,7 +72,7 @@ class ProfileCheck:
                         rule=f"A {resource.get('resourceType')} cannot conform to it.", repair="Name another profile.",
                         spec=profile.url)
             return
-        yield from _Pass(profile, self._profiles, self._member, self._holds).element(profile.root, Occurrence(resource, where))
+        yield from _Pass(profile, self._profiles, self._codes, self._holds).element(profile.root, Occurrence(resource, where))
 
     def _walk(self, node: Any, where: str, path: str, depth: int) -> Iterator[Fault]:
         """Every resource and every extension at or below a node. `path` is the place without indexes, as a context names it."""
@@ -88,9 +98,19 @@ class ProfileCheck:
             for index, extension in enumerate(node.get(name, ())):
                 if isinstance(extension, dict):
                     yield from self._extension(extension, f"{where}.{name}[{index}]", path)
+        yield from self._coding(node, where)
         for name, value in node.items():
             if name != "resourceType" and isinstance(value, (dict, list)):
                 yield from self._walk(value, f"{where}.{name}", f"{path}.{name.removeprefix('_')}", depth + 1)
+
+    def _coding(self, node: Resource, where: str) -> Iterator[Fault]:
+        """A Coding (or whatever has system and code) of a code system that is held whole has a code of it."""
+        system, code = node.get("system"), node.get("code")
+        if not isinstance(system, str) or not isinstance(code, str):
+            return
+        if self._codes.exists(system, code) is False:
+            yield Fault("code-invalid", "The code system has no such code.", where=f"{where}.code",
+                        rule=f"A code is one of {system}; upper and lower case count.", repair="Correct the code or its system.")
 
     def _extension(self, extension: Resource, where: str, path: str) -> Iterator[Fault]:
         url = extension.get("url")
@@ -109,16 +129,16 @@ class ProfileCheck:
         if profile.contexts and path not in profile.contexts:
             yield Fault("structure", f"The extension {profile.title} may not stand here.", where=where,
                         rule=f"It stands on {' or '.join(profile.contexts)}.", repair="Move it there.", spec=profile.url)
-        yield from _Pass(profile, self._profiles, self._member, self._holds).element(profile.root, Occurrence(extension, where))
+        yield from _Pass(profile, self._profiles, self._codes, self._holds).element(profile.root, Occurrence(extension, where))
 
 
 class _Pass:
     """One profile against one resource or extension."""
 
-    def __init__(self, profile: Profile, profiles: Profiles, member: Member, holds: Holds) -> None:
+    def __init__(self, profile: Profile, profiles: Profiles, codes: Codes, holds: Holds) -> None:
         self._profile = profile
         self._profiles = profiles
-        self._member = member
+        self._codes = codes
         self._holds = holds
 
     # --- one value -----------------------------------------------------------------------------------------------
@@ -171,7 +191,7 @@ class _Pass:
         pairs = list(_coded(one.value))
         if isinstance(one.value, str):
             pairs = [("", one.value)]
-        verdicts = [self._member(value_set, system, code) for system, code in pairs]
+        verdicts = [self._codes.member(value_set, system, code) for system, code in pairs]
         if any(verdict is not False for verdict in verdicts):
             return
         severity: Literal["error", "warning"] = "error" if strength == "required" else "warning"
@@ -250,7 +270,7 @@ class _Pass:
             )
         if wanted.binding is not None:
             pairs = [("", value)] if isinstance(value, str) else list(_coded(value))
-            return any(self._member(wanted.binding[1], system, code) for system, code in pairs)
+            return any(self._codes.member(wanted.binding[1], system, code) for system, code in pairs)
         return False
 
     def _fault(

@@ -35,6 +35,7 @@ class Operation:
     documentation: str
     levels: tuple[Level, ...] = ("type",)
     methods: tuple[str, ...] = ("POST",)
+    needs_store: bool = False  # makes no sense, and is not offered, where nothing is stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +121,12 @@ VALIDATE = Operation(
 
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition"
 SUBSCRIPTION_OPERATIONS = (
-    Operation("topics", "topics", "The topics that can be subscribed to, with their filters.", ("type",), _READING),
     Operation(
-        "status", f"{_BACKPORT}/backport-subscription-status", "How one or several Subscriptions stand.", _BOTH, _READING
+        "topics", "topics", "The topics that can be subscribed to, with their filters.", ("type",), _READING, needs_store=True
+    ),
+    Operation(
+        "status", f"{_BACKPORT}/backport-subscription-status", "How one or several Subscriptions stand.", _BOTH, _READING,
+        needs_store=True,
     ),
     Operation(
         "events",
@@ -225,7 +229,8 @@ def _without_store(offered: ResourceType) -> ResourceType | None:
     if not offered.stored:
         return offered
     operations = tuple(
-        replace(operation, levels=("type",)) for operation in offered.operations if "type" in operation.levels
+        replace(operation, levels=("type",)) for operation in offered.operations
+        if "type" in operation.levels and not operation.needs_store
     )
     if offered.name in PUBLISHED_AND_STORED:
         return replace(offered, interactions=_PUBLISHED, operations=operations)

@@ -14,6 +14,7 @@ from service.storage.search_conditions import number_of
 from service.storage.search_cursor import Position, read_cursor, write_cursor
 from service.storage.search_gather import FEW
 from service.storage.search_plan import Found, Plan
+from service.storage.search_sql import aside
 from service.storage.store import SearchPage, Version
 from service.storage.tables import resource, search_reference
 
@@ -143,7 +144,7 @@ def _pointed(type_name: str, ids: Collection[str], include: Include, numbers: Se
         .where(
             own.c.type == type_name,
             own.c.id.in_(ids),
-            search_reference.c.parameter.in_(numbers),
+            aside(search_reference.c.parameter).in_(numbers),
             search_reference.c.server == "",
             target.c.deleted.is_(False),
         )
@@ -183,7 +184,7 @@ def _canonicals(connection: Connection, matches: Sequence[Version], includes: Se
                 .where(
                     resource.c.type == include.source,
                     resource.c.id.in_(ids[start : start + _MANY]),
-                    search_reference.c.parameter.in_(numbers),
+                    aside(search_reference.c.parameter).in_(numbers),
                 )
                 .distinct()
                 .limit(MOST_INCLUDED)

@@ -29,6 +29,7 @@ from service.fhir.search_values import (
     fold,
 )
 from service.storage.index import parameter_number
+from service.storage.search_sql import aside
 from service.storage.tables import (
     resource,
     search_date,
@@ -71,7 +72,7 @@ def probe(condition: Condition, key: ColumnElement[Any]) -> Clause:
     if parameter.type == "composite":
         return _composite_probe(condition, key)
     row = TABLE_OF[parameter.type].alias()
-    about = (row.c.resource_key == key, row.c.parameter == number_of(parameter))
+    about = (row.c.resource_key == key, aside(row.c.parameter) == number_of(parameter))
     if condition.modifier == "missing":
         found = _exists(row, *about)
         return not_(found) if condition.missing else found
@@ -88,7 +89,7 @@ def probe_all(criteria: Sequence[Criterion], key: ColumnElement[Any]) -> Clause:
         return and_(*(probe(criterion, key) for criterion in criteria))
     row = TABLE_OF[parameter.type].alias()
     clauses = (row_clause(criterion, row) for criterion in criteria)
-    return _exists(row, row.c.resource_key == key, row.c.parameter == number_of(parameter), *clauses)
+    return _exists(row, row.c.resource_key == key, aside(row.c.parameter) == number_of(parameter), *clauses)
 
 
 def row_clause(criterion: Criterion, row: FromClause) -> Clause:
@@ -237,7 +238,7 @@ def _composite_probe(criterion: Criterion, key: ColumnElement[Any]) -> Clause:
     parameter = criterion.parameter
     if criterion.modifier == "missing":
         row = TABLE_OF[parameter.components[0].type].alias()
-        found = _exists(row, row.c.resource_key == key, row.c.parameter == _part_number(parameter, 0))
+        found = _exists(row, row.c.resource_key == key, aside(row.c.parameter) == _part_number(parameter, 0))
         return not_(found) if criterion.missing else found
     return or_(*(_composite(parameter, match, key) for match in criterion.matches if isinstance(match, CompositeMatch)))
 
@@ -246,7 +247,8 @@ def _composite(parameter: Parameter, match: CompositeMatch, key: ColumnElement[A
     rows = [TABLE_OF[component.type].alias() for component in parameter.components]
     clauses: list[Clause] = []
     for index, (row, part) in enumerate(zip(rows, match.parts, strict=True)):
-        clauses += [row.c.resource_key == key, row.c.parameter == _part_number(parameter, index), match_clause(part, row)]
+        about = (row.c.resource_key == key, aside(row.c.parameter) == _part_number(parameter, index))
+        clauses += [*about, match_clause(part, row)]
         if index:
             clauses.append(row.c.occurrence == rows[0].c.occurrence)
     return exists(select(1).select_from(*rows).where(*clauses).offset(0))
@@ -267,7 +269,7 @@ def _chain(parameter: Parameter, target: str, inner: Condition, key: ColumnEleme
         .join(other, and_(other.c.type == row.c.target_type, other.c.id == row.c.target_id))
         .where(
             row.c.resource_key == key,
-            row.c.parameter == number_of(parameter),
+            aside(row.c.parameter) == number_of(parameter),
             row.c.target_type == target,
             row.c.server == "",
             other.c.deleted.is_(False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, select, union_all
 
 from service.fhir.compartment import PATIENT_COMPARTMENT, SUPPORTING, EverythingQuery
 from service.fhir.search_parameters import parameters_of
@@ -30,7 +30,7 @@ def everything(connection: Connection, query: EverythingQuery) -> SearchPage:
         own = select(resource.c.key).where(
             resource.c.type == "Patient", resource.c.id == query.patient, resource.c.deleted.is_(False)
         )
-        walks.append(_later(own, query))
+        walks.append(_later(own, resource.c.key, query))
     each = [select(walk.limit(query.count + 1).subquery()) for walk in walks]
     together = union_all(*each).subquery()
     key = next(iter(together.c))
@@ -48,25 +48,24 @@ def everything(connection: Connection, query: EverythingQuery) -> SearchPage:
 
 
 def _walk(type_name: str, code: str, query: EverythingQuery) -> Select[Any]:
-    walk = (
-        select(resource.c.key)
-        .join(search_reference, search_reference.c.resource_key == resource.c.key)
-        .where(
-            search_reference.c.parameter == parameter_number(type_name, code),
-            search_reference.c.target_id == query.patient,
-            search_reference.c.target_type == "Patient",
-            search_reference.c.server == "",
-        )
+    row = search_reference
+    walk = select(row.c.resource_key).where(
+        row.c.parameter == parameter_number(type_name, code),
+        row.c.target_id == query.patient,
+        row.c.target_type == "Patient",
+        row.c.server == "",
     )
-    return _later(walk, query)
+    return _later(walk, row.c.resource_key, query)
 
 
-def _later(walk: Select[Any], query: EverythingQuery) -> Select[Any]:
+def _later(walk: Select[Any], key: ColumnElement[Any], query: EverythingQuery) -> Select[Any]:
     if query.after is not None:
-        walk = walk.where(resource.c.key > query.after)
+        walk = walk.where(key > query.after)
     if query.since is not None:
-        walk = walk.where(resource.c.last_updated >= microseconds(query.since))
-    return walk.order_by(resource.c.key)
+        one = resource.alias()
+        recent = (one.c.key == key, one.c.last_updated >= microseconds(query.since))
+        walk = walk.where(select(1).where(*recent).offset(0).exists())
+    return walk.order_by(key)
 
 
 def _supporting(versions: Sequence[Version]) -> tuple[Include, ...]:

@@ -16,6 +16,7 @@ from service.fhir.search import Chain, Condition, Criterion, Reverse
 from service.fhir.search_values import CompositeMatch, DateMatch, Match, NumberMatch, QuantityMatch
 from service.storage.index import DAY, parameter_number
 from service.storage.search_conditions import TABLE_OF, match_clause, number_of, own_clause, row_clause
+from service.storage.search_sql import aside
 from service.storage.tables import resource, search_reference
 
 FEW = 1000
@@ -202,7 +203,7 @@ def _reverse(connection: Connection, type_name: str, condition: Reverse) -> Keys
     for start in range(0, len(pointing), _MANY):
         query = select(search_reference.c.target_id).where(
             search_reference.c.resource_key.in_(pointing[start : start + _MANY]),
-            search_reference.c.parameter == number_of(condition.parameter),
+            aside(search_reference.c.parameter) == number_of(condition.parameter),
             search_reference.c.target_type == type_name,
             search_reference.c.server == "",
         )

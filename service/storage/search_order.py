@@ -19,6 +19,7 @@ from service.fhir.search_results import SortKey
 from service.storage.index import KINDS
 from service.storage.search_conditions import TABLE_OF, number_of
 from service.storage.search_cursor import Position, Value
+from service.storage.search_sql import aside
 from service.storage.tables import resource
 
 _SORTED_BY = {kind.table.name: kind.order for kind in KINDS.values()}
@@ -108,7 +109,7 @@ def sort_expression(sort: SortKey, key: ColumnElement[Any]) -> ColumnElement[Any
     end = table.c.largest if sort.descending else table.c.smallest
     return (
         select(table.c[_SORTED_BY[TABLE_OF[sort.parameter.type].name]])
-        .where(table.c.resource_key == key, table.c.parameter == number_of(sort.parameter), end)
+        .where(table.c.resource_key == key, aside(table.c.parameter) == number_of(sort.parameter), end)
         .scalar_subquery()
     )
 
@@ -126,9 +127,8 @@ def sort_segments(type_name: str, sort: SortKey, *, missing_too: bool = True) ->
     if not missing_too:
         return [valued]
     row = table.alias()
-    has_value = (
-        select(1).where(row.c.resource_key == resource.c.key, row.c.parameter == number_of(sort.parameter)).offset(0).exists()
-    )
+    about = (row.c.resource_key == resource.c.key, aside(row.c.parameter) == number_of(sort.parameter))
+    has_value = select(1).where(*about).offset(0).exists()
     return [valued, Segment(resource, resource.c.key, (*ours, ~has_value))]
 
 
@@ -215,7 +215,7 @@ def _values_of(connection: Connection, keys: Sequence[int], sort: SortKey) -> di
             table = TABLE_OF[sort.parameter.type]
             end = table.c.largest if sort.descending else table.c.smallest
             query = select(table.c.resource_key, table.c[_SORTED_BY[table.name]]).where(
-                table.c.resource_key.in_(some), table.c.parameter == number_of(sort.parameter), end
+                table.c.resource_key.in_(some), aside(table.c.parameter) == number_of(sort.parameter), end
             )
         found.update((row[0], row[1]) for row in connection.execute(query).all())
     return found

@@ -33,7 +33,8 @@ from service.storage.search_order import (
     sort_values,
     sorted_matches,
 )
-from service.storage.tables import resource
+from service.storage.search_sql import aside
+from service.storage.tables import resource, search_date
 
 _MANY = 400
 _RANGES = ("date", "number", "quantity")
@@ -180,11 +181,34 @@ class Plan:
         if order.by_match:
             return self._stream_by_match()
         (sort,) = order.keys
+        within = self._window_on(sort)
+        if within is not None:
+            return within
         has_value = any(_has_value(group, sort) for group in self._groups)
         return [
             _asking(segment, _probes(self._groups, segment.key))
             for segment in sort_segments(self._type, sort, missing_too=not has_value)
         ]
+
+    def _window_on(self, sort: SortKey) -> list[Segment] | None:
+        """The matches by a date that is searched for as well: only what lies in the period asked for is read."""
+        for group in self._groups:
+            criteria = [one for one in group if isinstance(one, Criterion) and one.parameter == sort.parameter]
+            if len(criteria) < len(group) or sort.parameter.type != "date" or sort.parameter.many:
+                continue
+            if sort.parameter.code == "_lastUpdated" or not all(can_lead(one) for one in criteria):
+                continue
+            table = search_date
+            others = [other for other in self._groups if other is not group]
+            where = (
+                table.c.parameter == number_of(sort.parameter),
+                *(row_clause(one, table) for one in criteria),
+                *_probes(others, table.c.resource_key),
+            )
+            parts = segments_of(criteria)  # first the later ones
+            segments = [Segment(table, table.c.resource_key, (*where, *ends), table.c.low) for ends in parts]
+            return segments if sort.descending else segments[::-1]
+        return None
 
     def _stream_by_key(self) -> Segment:
         """All matches by key: along one value in an index, or along the resources of the type."""
@@ -282,5 +306,5 @@ def _higher(table: FromClause, criteria: Sequence[Criterion]) -> ColumnElement[b
     """Whether the resource of a row has another that was searched for as well and starts higher."""
     row = table.alias()
     clauses = [row_clause(criterion, row) for criterion in criteria]
-    same = (row.c.resource_key == table.c.resource_key, row.c.parameter == table.c.parameter)
+    same = (row.c.resource_key == table.c.resource_key, aside(row.c.parameter) == table.c.parameter)
     return select(1).where(*same, row.c.low > table.c.low, *clauses).offset(0).exists()

@@ -17,11 +17,13 @@ from service.engine.model import Answer, AnswerValue, Case, Cluster, Estimate, K
 from service.engine.model import Test as Statement
 from service.engine.network import Network, compile_network
 from service.engine.odds import expit, logit
+from service.engine.prospects import Outlook, Prospects
 from service.engine.spreads import background_spreads, ratio_spread, sensitivity_spread, uncertain_figures
 from service.engine.uncertainty import measure_uncertainty
 
 IBP = ("morning_stiffness", "improves_exercise_not_rest", "second_half_night", "alternating_buttock")
 PAIR = ("palp_trochanter", "resisted_abduction_pain")
+NEARER = "onset_under_40"  # separates conditions better than any item of inflammatory back pain
 
 
 @pytest.fixture(scope="module")
@@ -152,17 +154,33 @@ def test_a_cluster_is_a_contribution_of_its_own_with_its_rows_and_all_add_up(ser
 
 
 def test_a_cluster_shares_where_a_nearer_finding_leads_the_group_of_its_items(network: Network) -> None:
+    """Then its log factor counts as much as that of any shared finding, before it is normalised."""
     answers = {"second_half_night": True, "alternating_buttock": True}
-    leading = posterior(case(**answers), network).evidence.readings[0]
-    best = max(
-        (name for name, group in network.dependency_groups.items() if group == "ibp" and name not in answers),
-        key=lambda name: network.separation[name],
-    )
-    assert network.separation[best] > max(network.separation[name] for name in answers)
-    value = network.by_finding[best][0].levels[0].when.example()
-    shared = next(one for one in posterior(case(**answers, **{best: value}), network).evidence.readings)
-    assert leading.leader
-    assert shared.leader is (best in IBP)
+    one = compiled(network, "berlin_pattern")
+    alone = posterior(case(**answers), network).evidence.readings[0]
+    value = network.by_finding[NEARER][0].levels[0].when.example()
+    beside = posterior(case(**answers, **{NEARER: value}), network).evidence.readings[0]
+    assert network.separation[NEARER] > max(network.separation[name] for name in answers)
+    assert (alone.leader, beside.leader) == (True, False)
+    shrink = network.knowledge.constant("dependence_shrink")
+    assert one.weights(beside.state) == pytest.approx(shrink * one.weights(alone.state))
+
+
+def test_results_after_which_a_cluster_counts_are_expected_to_sum_to_one(network: Network) -> None:
+    """One open item, and two of them together, beside an answered one."""
+    prospects = Prospects(network)
+    answers = case(second_half_night=True, palp_trochanter=False)
+    made = Outlook(prospects, answers, posterior(answers, network), targets(network)[1])
+    places = {name: [int(at) for at in made.open if prospects.results[at].finding_id == name] for name in (*IBP, *PAIR)}
+    for name in ("alternating_buttock", "morning_stiffness", "resisted_abduction_pain"):
+        assert made.tilts((places[name][0],)) is not None
+        expected = [made.expected[made.open.tolist().index(at)] for at in places[name]]
+        assert sum(expected) == pytest.approx(1.0, abs=1e-12)
+    both = list(product(places["alternating_buttock"], places["improves_exercise_not_rest"]))
+    after, expected = made.together(np.array(both))
+    assert expected.sum() == pytest.approx(1.0, abs=1e-5)
+    for row, members in enumerate(both):
+        assert after[row] == pytest.approx(made.recomputed(members), rel=1e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize(

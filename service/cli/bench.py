@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -167,7 +168,7 @@ def measure_http(
 
     port = _free_port()
     product, echo = [], []
-    with _server("service", port, stdin=serialise(answer)) as process:
+    with bench_database() as database, _server("service", port, database, stdin=serialise(answer)) as process:
         first, second = (_post_once(port, body) for _ in range(2))
         for _ in track(range(rounds), description="over HTTP", transient=True):
             product.append(run_load(port, ASSESS_PATH, body, connections=8, seconds=seconds))
@@ -179,12 +180,13 @@ def measure_http(
 def measure_cold_starts(rounds: int) -> dict[str, list[float]]:
     """Seconds from starting the process to the first answer, service and bare Flask by turns."""
     found: dict[str, list[float]] = {"service": [], "bare-flask": []}
-    for _ in track(range(rounds), description="cold starts", transient=True):
-        for kind, times in found.items():
-            port = _free_port()
-            started = time.perf_counter()
-            with _server(kind, port):
-                times.append(time.perf_counter() - started)
+    with bench_database() as database:
+        for _ in track(range(rounds), description="cold starts", transient=True):
+            for kind, times in found.items():
+                port = _free_port()
+                started = time.perf_counter()
+                with _server(kind, port, database):
+                    times.append(time.perf_counter() - started)
     return found
 
 
@@ -207,10 +209,24 @@ def _post_once(port: int, body: bytes) -> float:
 
 
 @contextmanager
-def _server(kind: str, port: int, *, stdin: bytes = b"") -> Iterator[subprocess.Popen[bytes]]:
+def bench_database() -> Iterator[str]:
+    """The URL of a database that nobody keeps, its schema made: a service starts on a new one only once in its life."""
+    from service.storage.engine import open_engine
+    from service.storage.migrate import upgrade
+
+    with tempfile.TemporaryDirectory(prefix="hipspine-bench-") as folder:
+        url = f"sqlite:///{folder}/bench.db"
+        engine = open_engine(url, connections=1)
+        upgrade(engine)
+        engine.dispose()
+        yield url
+
+
+@contextmanager
+def _server(kind: str, port: int, database: str, *, stdin: bytes = b"") -> Iterator[subprocess.Popen[bytes]]:
     """A server process that has answered its health check once."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "service.cli.bench_server", kind, str(port)],
+        [sys.executable, "-m", "service.cli.bench_server", kind, str(port), database],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

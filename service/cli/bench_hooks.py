@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from service.cli.bench import ANSWERS, ASSESS_PATH, _free_port, _server, answered_form
+from service.cli.bench import ANSWERS, ASSESS_PATH, _free_port, _server, answered_form, bench_database
 from service.cli.load import Measured, run_load
 from service.fhir.r4 import serialise
 
@@ -31,7 +31,7 @@ def measure_hooks(console: Console, questionnaire: Resource, *, seconds: float, 
     alone: dict[str, list[Measured]] = {name: [] for name in bodies}
     together: dict[str, list[Measured]] = {name: [] for name in bodies}
     port = _free_port()
-    with _server("service", port):
+    with bench_database() as database, _server("service", port, database):
         for path, body in bodies.values():
             run_load(port, path, body, connections=1, seconds=0.3)
         for _ in track(range(rounds), description="hooks", transient=True):

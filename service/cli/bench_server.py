@@ -1,16 +1,13 @@
-"""The servers the benchmark measures, each a process of its own: `python -m service.cli.bench_server KIND PORT`.
+"""The servers the benchmark measures, each a process of its own: `python -m service.cli.bench_server KIND PORT DATABASE`.
 
 ``service`` is the product with one more route, the plain JSON echo of the yardstick; ``bare-flask`` an app that does nothing.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
 import json
-import shutil
 import sys
-import tempfile
 
 from flask import Flask, Response, request
 
@@ -27,14 +24,14 @@ def add_echo(app: Flask, answer: object) -> None:
     app.add_url_rule(ECHO_PATH, "echo", echo, methods=["POST"])
 
 
-def bare_flask(port: int) -> None:
+def bare_flask(port: int, _: str) -> None:
     """Flask's own server and one route that answers with two letters."""
     app = Flask("bare", static_folder=None)
     app.add_url_rule("/healthz", "health", lambda: "ok")
     app.run("127.0.0.1", port, threaded=True)
 
 
-def service(port: int) -> None:
+def service(port: int, database: str) -> None:
     """The product as `serve` runs it, with the echo beside it."""
     from service.memory import keep_memory_small
 
@@ -44,13 +41,11 @@ def service(port: int) -> None:
     from service.server import bound_socket, serve_waitress
     from service.settings import read_settings
 
-    folder = tempfile.mkdtemp(prefix="hipspine-bench-")  # a database of its own, which nobody keeps
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    settings = read_settings(host="127.0.0.1", port=port, database_url=f"sqlite:///{folder}/bench.db")
+    settings = read_settings(host="127.0.0.1", port=port, database_url=database)
     app = create_app(settings)
     add_echo(app, json.loads(sys.stdin.read() or "{}"))
     serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=lambda: None)
 
 
 if __name__ == "__main__":
-    {"bare-flask": bare_flask, "service": service}[sys.argv[1]](int(sys.argv[2]))
+    {"bare-flask": bare_flask, "service": service}[sys.argv[1]](int(sys.argv[2]), sys.argv[3])

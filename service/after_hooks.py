@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
-import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from service.clients.outbound import Outbound
 from service.clients.smart import BackendClient, BackendTokens, read_private_key
 from service.delivery.ehr_write_back import WriteBack, WriteBackHandler
-from service.delivery.worker import Worker
+from service.delivery.worker import Handler
 from service.errors import Fault, InvalidInput, ServiceError
 from service.hooks.registry import HookService
 from service.hooks.request import HookRequest
@@ -43,9 +43,9 @@ class AfterHooks:
         *,
         keep: Callable[[HookAnswer], None] | None = None,
         server: str = "",
-        worker: Worker | None = None,
+        handlers: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
-        self._worker = worker
+        self.handlers = handlers  # of what is put into the outbox here
         self._records = records
         self._now = now
         self._keep = keep
@@ -65,11 +65,6 @@ class AfterHooks:
     def wait(self) -> None:
         """Nothing, once all that was handed over has been worked on."""
         self._waiting.join()
-
-    def close(self) -> None:
-        """Send nothing more; what is being sent is waited for, the rest goes out after the next start."""
-        if self._worker is not None:
-            self._worker.stop()
 
     def _later(self, work: Callable[[], None]) -> None:
         with self._lock:
@@ -101,7 +96,7 @@ def build_after_hooks(
     now: Callable[[], datetime],
     new_id: Callable[[], str],
 ) -> AfterHooks:
-    """What follows a hook call; with write-back on, also the thread that empties its part of the outbox."""
+    """What follows a hook call; with write-back on, also who delivers what that puts into the outbox."""
     if settings.ehr_write_back == "off":
         return AfterHooks(records, now)
     from service.storage.sql_outbox import SqlOutbox
@@ -110,8 +105,6 @@ def build_after_hooks(
     assert isinstance(store, SqlStore)
     write_back = build_write_back(settings, outbound, now=now, new_id=new_id)
     outbox = SqlOutbox(store, now=now)
-    worker = Worker(outbox, {KIND: WriteBackHandler(store, write_back)}, now=now, draw=random.random)
-    worker.start()
 
     def keep(answer: HookAnswer) -> None:
         made = answer.risk_assessment
@@ -120,9 +113,8 @@ def build_after_hooks(
                 lambda transaction: keep_and_queue(transaction, outbox, made, server=write_back.server),
                 writing=("RiskAssessment", "Provenance"),
             )
-            worker.wake()
 
-    return AfterHooks(records, now, keep=keep, server=write_back.server, worker=worker)
+    return AfterHooks(records, now, keep=keep, server=write_back.server, handlers={KIND: WriteBackHandler(store, write_back)})
 
 
 def build_write_back(
@@ -144,7 +136,10 @@ def build_write_back(
         message, repair = f"{', '.join(unknown)} is nothing that is written.", f"Choose from {', '.join(WRITABLE)}."
         raise InvalidInput(Fault("value", message, where="HIPSPINE_EHR_WRITE_TYPES", repair=repair))
     outbound.check(settings.ehr_fhir_url, where="HIPSPINE_EHR_FHIR_URL")
-    return WriteBack(settings.ehr_fhir_url, outbound, _tokens(settings, outbound, now, new_id), types, settings.base_url, now)
+    tokens = _tokens(settings, outbound, now, new_id)
+    # Within the lease that the worker has on a delivery, so that nobody else begins with it meanwhile.
+    seconds = 2 * settings.outbound_seconds
+    return WriteBack(settings.ehr_fhir_url, outbound, tokens, types, settings.base_url, now, seconds)
 
 
 def _tokens(

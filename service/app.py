@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response
 
 from service import __version__
-from service.after_hooks import build_after_hooks
+from service.after_hooks import AfterHooks, build_after_hooks
 from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.clients.outbound import Outbound
@@ -325,7 +325,9 @@ def _views_of(
 def start_background(app: Flask, address: str) -> Iterator[None]:
     """What works beside the requests of `app`, while open. `address` is our FHIR base as others reach it."""
     beside: StoredParts | None = app.extensions["hipspine-beside"]
-    worker = beside.worker_at(address) if beside is not None else None
+    after_hooks: AfterHooks | None = app.extensions["hipspine-after-hooks"]
+    others = after_hooks.handlers if after_hooks is not None else {}
+    worker = beside.worker_at(address, others) if beside is not None else None
     if worker is not None:
         worker.start()
     try:

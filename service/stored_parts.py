@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,7 +32,8 @@ class StoredParts:
     outbox: Outbox
     subscription_rules: SubscriptionRules
     subscription_queries: SubscriptionQueries
-    worker_at: Callable[[str], Worker]  # from our FHIR base as others reach it
+    # From our FHIR base as others reach it, and who else delivers kinds of its own.
+    worker_at: Callable[[str, Mapping[str, Handler]], Worker]
 
 
 def build_stored_parts(
@@ -65,8 +66,9 @@ def build_stored_parts(
     store.listen(ProvenanceWriter(arrival.is_ours, now).listen)
     store.listen(events.listen)
 
-    def worker_at(address: str) -> Worker:
+    def worker_at(address: str, others: Mapping[str, Handler]) -> Worker:
         handlers: dict[str, Handler] = {
+            **others,
             KIND: SubscriptionHandler(store, outbox, outbound, address, settings.base_url, now, lambda: str(uuid.uuid4()))
         }
         return Worker(

@@ -41,9 +41,6 @@ def command(host: str | None, port: int | None, server: str | None, workers: int
     app = create_app(settings)
     with start_background(app, settings.public_url or local_address(settings, actual_port)):
         serve_waitress(app, bound, settings, announce=lambda: click.echo(greeting(settings, actual_port)))
-    after_hooks = app.extensions["hipspine-after-hooks"]
-    if after_hooks is not None:
-        after_hooks.close()
     store = app.extensions["hipspine-store"]
     if store is not None:
         store.close()  # SQLite then puts its log into the file, so that a copy of the file alone is whole

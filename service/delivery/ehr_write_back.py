@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from service.clients.outbound import Answer, Outbound
@@ -39,6 +39,7 @@ class WriteBack:
     types: Collection[str]
     base_url: str
     now: Callable[[], datetime]
+    seconds: float = 16.0  # for everything of one assessment together
 
     def planned(self, assessment: Resource) -> list[Creation]:
         """What would be sent, in order, with a placeholder where the server's own id will stand."""
@@ -50,9 +51,10 @@ class WriteBack:
 
     def write(self, assessment: Resource) -> list[str]:
         """References of everything written; DeliveryFailed if the server took any of it not."""
-        first = self._create(assessment_creation(assessment, self.server))
-        written = [first, *(self._create(one) for one in self._requests(assessment, first))]
-        return [*written, *(self._create(one) for one in self._provenance(assessment, written))]
+        until = self.now() + timedelta(seconds=self.seconds)
+        first = self._create(assessment_creation(assessment, self.server), until)
+        written = [first, *(self._create(one, until) for one in self._requests(assessment, first))]
+        return [*written, *(self._create(one, until) for one in self._provenance(assessment, written))]
 
     def _requests(self, assessment: Resource, reference: str) -> list[Creation]:
         if "ServiceRequest" not in self.types:
@@ -65,17 +67,17 @@ class WriteBack:
         device = device_of(assessment)
         return [provenance_creation(assessment, self.server, targets=targets, recorded=self.now(), device=device)]
 
-    def _create(self, creation: Creation) -> str:
+    def _create(self, creation: Creation, until: datetime) -> str:
         token = self.tokens.token() if self.tokens is not None else ""
-        answer = self._send(creation, token)
+        answer = self._send(creation, token, until)
         if answer.status == 401 and self.tokens is not None:  # revoked before its time
-            answer = self._send(creation, self.tokens.token(instead_of=token))
+            answer = self._send(creation, self.tokens.token(instead_of=token), until)
         if answer.status not in (200, 201):
             reason = f"{creation.type} was answered {answer.status}"
             raise DeliveryFailed(reason, final=answer.status not in _BUSY and answer.status != 401)
         return self._reference(creation, answer)
 
-    def _send(self, creation: Creation, token: str) -> Answer:
+    def _send(self, creation: Creation, token: str, until: datetime) -> Answer:
         headers = {
             "Content-Type": FHIR_JSON,
             "Accept": FHIR_JSON,
@@ -85,7 +87,8 @@ class WriteBack:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         url = f"{self.server}/{creation.type}"
-        return self.outbound.send("POST", url, headers=headers, body=serialise(creation.resource))
+        left = (until - self.now()).total_seconds()
+        return self.outbound.send("POST", url, headers=headers, body=serialise(creation.resource), seconds=left)
 
     @staticmethod
     def _reference(creation: Creation, answer: Answer) -> str:

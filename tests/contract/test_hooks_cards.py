@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -315,4 +316,26 @@ def test_H22_hook_and_operation_give_the_same_probabilities(client: FlaskClient,
     rows = assessed.get_json(force=True)["prediction"]
     told = cards(client, "patient-view", resources)[-1]["detail"]
     for row in rows[:5]:
+        assert f"| {row['outcome']['coding'][0]['display']} | {row['probabilityDecimal']:.2f}% |" in told
+
+
+@pytest.mark.parametrize("name", ["spine", "emergency"])
+def test_H22_hook_and_transaction_give_the_same_probabilities(client: FlaskClient, name: str) -> None:
+    resources = [one for one in case(name) if one["resourceType"] != "Encounter"]
+    patient = next((one for one in resources if one["resourceType"] == "Patient"), None)
+    patient = patient or {"resourceType": "Patient", "id": patient_of(resources)}
+    entries = [
+        {
+            "fullUrl": f"urn:uuid:{uuid.uuid4()}",
+            "resource": {key: value for key, value in one.items() if key != "encounter"},
+            "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"},
+        }
+        for one in (patient, *(one for one in resources if one is not patient))
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = client.post("/fhir", json=bundle, headers={"Prefer": "assess"}).get_json(force=True)
+    stored = answer["entry"][-1]["resource"]
+    assert stored["resourceType"] == "RiskAssessment"
+    told = cards(client, "patient-view", resources)[-1]["detail"]
+    for row in stored["prediction"][:5]:
         assert f"| {row['outcome']['coding'][0]['display']} | {row['probabilityDecimal']:.2f}% |" in told

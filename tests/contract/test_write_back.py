@@ -15,7 +15,7 @@ from support.hook_calls import case, hook_call
 from support.stub_ehr import StubEhr, stub_ehr
 
 from service.after_hooks import build_write_back
-from service.app import Service, create_app, new_id, utc_now
+from service.app import Service, create_app, new_id, start_background, utc_now
 from service.cli.ehr import command
 from service.clients.smart import new_key_pair, read_private_key
 from service.delivery.worker import DeliveryFailed
@@ -141,15 +141,15 @@ def test_a_start_of_an_encounter_is_written_back_through_the_outbox(
         assert answer.status_code == 200
     app.extensions["hipspine-after-hooks"].wait()
     until = time.monotonic() + 10
-    while not ehr.of_type("Provenance") and time.monotonic() < until:
-        time.sleep(0.05)
+    with start_background(app, "http://localhost/fhir"):
+        while not ehr.of_type("Provenance") and time.monotonic() < until:
+            time.sleep(0.05)
     (kept,) = ehr.of_type("RiskAssessment")
     assert kept["encounter"] == {"reference": "Encounter/encounter-1"} and ehr.of_type("Provenance")
     link = answer.get_json()["cards"][-1]["links"][0]["url"]
     here = app.test_client().get(link.removeprefix("http://localhost")).get_json(force=True)
     assert here["identifier"] == kept["identifier"]
     assert here["subject"]["reference"] == f"{ehr.fhir}/Patient/example-spine"
-    app.extensions["hipspine-after-hooks"].close()
     app.extensions["hipspine-store"].close()
 
 
@@ -160,7 +160,6 @@ def test_an_assessment_for_another_server_stays_here(connected: Settings, servic
         assert app.test_client().post("/cds-services/encounter-start", json=body).status_code == 200
     app.extensions["hipspine-after-hooks"].wait()
     assert ehr.asked == []
-    app.extensions["hipspine-after-hooks"].close()
     app.extensions["hipspine-store"].close()
 
 

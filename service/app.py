@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,6 +30,7 @@ from service.fhir.codes.published import published_terminology
 from service.fhir.compartment import EVERYTHING
 from service.fhir.conformance import Definitions, Published, compiled
 from service.fhir.package import CONFORMANCE_TYPES, NAME, build_package
+from service.fhir.parameters import Input
 from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES, offered_types
 from service.fhir.search import SearchContext
 from service.fhir.search_index import resource_indexer
@@ -65,8 +66,10 @@ from service.web.health import health_blueprint
 from service.web.openapi import Sources
 from service.web.operations.assess import Assess, assess_view, check_form
 from service.web.operations.everything import everything_view
+from service.web.operations.export import INPUTS as EXPORT_INPUTS
+from service.web.operations.export import bulk_blueprint, export_view
 from service.web.operations.forms import FormOperation, form_view
-from service.web.operations.subscriptions import events_view, status_view, topics_view
+from service.web.operations.subscriptions import EVENT_INPUTS, STATUS_INPUTS, events_view, status_view, topics_view
 from service.web.operations.terminology import terminology_view
 from service.web.operations.validate import validate_view
 from service.web.package import package_blueprint
@@ -181,7 +184,7 @@ def open_store(settings: Settings) -> ResourceStore | None:
     servers = (settings.public_url,) if settings.public_url else ()
     return open_database(
         settings.database,
-        connections=settings.threads + settings.delivery_threads + 2,
+        connections=settings.threads + settings.delivery_threads + 3,
         indexer=resource_indexer(servers),
         now=utc_now,
         new_id=new_id,
@@ -221,7 +224,7 @@ def create_app(
             "everything": partial(everything_view, store, address, new_id, limits_of(settings)),
             "extract": partial(form_view, service.extract),
             "populate": partial(form_view, service.populate),
-            **(subscription_views(beside, limits_of(settings), address) if beside is not None else {}),
+            **(views_beside(beside, limits_of(settings), address) if beside is not None else {}),
             "validate": partial(validate_view, validation),
             **{
                 name: partial(terminology_view, service.terminology, limits_of(settings), name)
@@ -242,7 +245,7 @@ def create_app(
     sources = Sources(
         version=__version__,
         definition_of=partial(service.definitions.find, "OperationDefinition"),
-        inputs_of=lambda kind, name: INPUTS[name] if name in INPUTS else service.terminology.inputs_of(kind, name),
+        inputs_of=lambda kind, name: taken_by(service, kind, name),
         examples={"QuestionnaireResponse": filled_form(service.parts.questionnaire, EXAMPLE_ANSWERS)},
     )
     install_docs(app, sources, public_url=settings.public_url)
@@ -276,6 +279,8 @@ def create_app(
         )
     app.register_blueprint(definition_pages(service.definitions, partial(_compiled, "examples", settings)))
     app.register_blueprint(package_blueprint(partial(fhir_package, service), file_name=f"{NAME}-{__version__}.tgz"))
+    if beside is not None:
+        app.register_blueprint(bulk_blueprint(beside.exports, address))
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version, store=store))
     return app
 
@@ -321,6 +326,12 @@ def _views_of(
     )
 
 
+def taken_by(service: Service, kind: str, name: str) -> Sequence[Input]:
+    """What an operation of the standard takes, for the description of it."""
+    others = {"status": STATUS_INPUTS, "events": EVENT_INPUTS, "export": EXPORT_INPUTS, **INPUTS}
+    return others[name] if name in others else service.terminology.inputs_of(kind, name)
+
+
 @contextmanager
 def start_background(app: Flask, address: str) -> Iterator[None]:
     """What works beside the requests of `app`, while open. `address` is our FHIR base as others reach it."""
@@ -328,19 +339,22 @@ def start_background(app: Flask, address: str) -> Iterator[None]:
     after_hooks: AfterHooks | None = app.extensions["hipspine-after-hooks"]
     others = after_hooks.handlers if after_hooks is not None else {}
     worker = beside.worker_at(address, others) if beside is not None else None
-    if worker is not None:
+    if beside is not None and worker is not None:
         worker.start()
+        beside.exports.start()
     try:
         yield
     finally:
-        if worker is not None:
+        if beside is not None and worker is not None:
             worker.stop()
+            beside.exports.stop()
 
 
-def subscription_views(beside: StoredParts, limits: r4.Limits, address: Callable[[], str]) -> dict[str, OperationView]:
-    """The views of the operations on Subscriptions, by name."""
+def views_beside(beside: StoredParts, limits: r4.Limits, address: Callable[[], str]) -> dict[str, OperationView]:
+    """The views of export and of the operations on Subscriptions, by name."""
     queries = beside.subscription_queries
     return {
+        "export": partial(export_view, beside.exports, limits, address),
         "topics": partial(topics_view, queries, limits),
         "status": partial(status_view, queries, limits, address),
         "events": partial(events_view, queries, limits, address),

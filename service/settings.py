@@ -114,6 +114,9 @@ class Settings:
             validate=Regexp("(?:(QuestionnaireResponse|Encounter)(,|$))*$", error="may hold QuestionnaireResponse, Encounter")
         ),
     )
+    export_hours: int = _setting(
+        "Hours for which the files of a finished bulk export are kept, in the folder `exports` of the data folder.", 24, _whole(1)
+    )
     delivery_threads: int = _setting(
         "Threads of each process that send notifications and other deliveries; 0 leaves them to other processes.",
         2,

@@ -6,7 +6,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from service.assessment.run import Parts
 from service.clients.outbound import Outbound
@@ -15,6 +15,7 @@ from service.delivery.worker import Handler, RetryPolicy, Worker
 from service.fhir.resource_types import RESOURCE_TYPES
 from service.fhir.search import SearchContext, read_query
 from service.interactions.arrival import Arrival
+from service.interactions.exporting import Exports
 from service.interactions.finding import finder
 from service.interactions.provenance import ProvenanceWriter
 from service.interactions.subscribing import KIND, SubscriptionEvents, SubscriptionRules
@@ -32,6 +33,7 @@ class StoredParts:
     outbox: Outbox
     subscription_rules: SubscriptionRules
     subscription_queries: SubscriptionQueries
+    exports: Exports
     # From our FHIR base as others reach it, and who else delivers kinds of its own.
     worker_at: Callable[[str, Mapping[str, Handler]], Worker]
 
@@ -85,4 +87,12 @@ def build_stored_parts(
         )
 
     queries = SubscriptionQueries(store, outbox, find, settings.base_url, now, lambda: str(uuid.uuid4()))
-    return StoredParts(arrival, outbox, subscription_rules, queries, worker_at)
+    exports = Exports(
+        store,
+        settings.data_path / "exports",
+        context=context,
+        now=now,
+        new_id=lambda: str(uuid.uuid4()),
+        keep=timedelta(hours=settings.export_hours),
+    )
+    return StoredParts(arrival, outbox, subscription_rules, queries, exports, worker_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.fhir.resource_types import SYSTEM_INTERACTIONS, SYSTEM_OPERATIONS, Operation, ResourceType, offered_types
+from service.fhir.resource_types import SYSTEM_INTERACTIONS, Operation, ResourceType, offered_types, system_operations
 from service.fhir.search_parameters import references_of
 
 FHIR_VERSION = "4.0.1"
@@ -58,7 +58,7 @@ def capability_statement(*, address: str, base_url: str, version: str, date: str
                 },
                 "resource": [_resource(offered, base_url) for offered in offered_types(storing=storing)],
                 **({"interaction": [{"code": code} for code in SYSTEM_INTERACTIONS]} if storing else {}),
-                "operation": [_operation(operation, base_url) for operation in SYSTEM_OPERATIONS],
+                "operation": [_operation(operation, base_url) for operation in system_operations(storing=storing)],
             }
         ],
     }

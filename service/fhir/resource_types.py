@@ -134,10 +134,17 @@ SUBSCRIPTION_OPERATIONS = (
         "The events of a Subscription again, by their numbers.",
         ("instance",),
         _READING,
+        needs_store=True,
     ),
 )
 
-SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS,)
+_BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition"
+EXPORT = Operation(
+    "export", f"{_BULK}/export", "What is stored, as files of one resource per line.", ("type",), _READING, needs_store=True
+)
+EXPORT_PATIENTS = replace(EXPORT, definition=f"{_BULK}/patient-export", documentation="The same, of all patients.")
+
+SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS, EXPORT)
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
 _PUBLISHED: tuple[Interaction, ...] = ("read", "search-type")
@@ -178,7 +185,7 @@ _TYPES: tuple[ResourceType, ...] = (
         "Patient",
         "The person whom everything is about; age and sex are read by the assessment.",
         _STORED,
-        (EVERYTHING_HELD,),
+        (EVERYTHING_HELD, EXPORT_PATIENTS),
     ),
     ResourceType("Practitioner", "Who examined, ordered or recorded.", _STORED),
     ResourceType("PractitionerRole", "In which role and for whom a practitioner acts.", _STORED),
@@ -211,6 +218,11 @@ _TYPES: tuple[ResourceType, ...] = (
 )
 
 RESOURCE_TYPES = tuple(replace(offered, operations=(*offered.operations, VALIDATE)) for offered in _TYPES)
+
+
+def system_operations(*, storing: bool) -> tuple[Operation, ...]:
+    """The operations on the system as a whole, of this instance."""
+    return SYSTEM_OPERATIONS if storing else tuple(one for one in SYSTEM_OPERATIONS if not one.needs_store)
 
 
 def offered_types(*, storing: bool) -> tuple[ResourceType, ...]:

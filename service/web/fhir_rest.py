@@ -11,7 +11,7 @@ from werkzeug.routing import BaseConverter
 from service.errors import Fault, MalformedInput
 from service.fhir.capability import capability_statement
 from service.fhir.conformance import Definitions
-from service.fhir.resource_types import SYSTEM_OPERATIONS, ResourceType, offered_types
+from service.fhir.resource_types import ResourceType, offered_types, system_operations
 from service.web.address import FHIR_PATH
 from service.web.negotiation import answer_media_type, check_body_media_type, check_form_media_type
 from service.web.resources import ResourceViews
@@ -69,7 +69,7 @@ def install_fhir_routes(
     add("", {"POST": bundles} if bundles is not None else {})
     if stored is not None:
         add("/_history", {"GET": stored.history()})
-    for operation in SYSTEM_OPERATIONS:
+    for operation in system_operations(storing=stored is not None):
         view = operations[operation.name](None)
         add(f"/${operation.name}", dict.fromkeys(operation.methods, view))
     for offered in offered_types(storing=stored is not None):

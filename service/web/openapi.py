@@ -16,6 +16,7 @@ from service.fhir.parameters import Input
 from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, Operation, ResourceType
 from service.web.openapi_hooks import HOOK_PAGES
 from service.web.openapi_parts import (
+    CONTENT_LOCATION,
     ETAG,
     LOCATION,
     body_of,
@@ -193,6 +194,10 @@ def _operation(
         "parameters": [reference("parameters", "Accept-Language")],
         "responses": {"200": fhir_response(result, "The result.")},
     }
+    if operation.name == "export":
+        described["parameters"].append(reference("parameters", "Prefer"))
+        described["responses"] = {"202": {"description": "It is under way; Content-Location says where to ask.",
+                                          "headers": CONTENT_LOCATION}, **_problems("503")}
     if method == "GET":
         described["parameters"] += [query_parameter(one.name, one.text) for one in taken if one.kind[:1].islower()]
         return described
@@ -410,6 +415,7 @@ def _tags(paths: Mapping[str, Document]) -> list[tuple[str, str]]:
         ("Operations", "FHIR operations: what this service is for."),
         ("CDS Hooks", "Cards for the clinician while a chart is open."),
         ("System", "The server as a whole."),
+        ("Bulk export", "What is stored as files; asked for with $export."),
         *((offered.name, offered.documentation) for offered in RESOURCE_TYPES),
         ("Service", "For operators and for this page."),
     ]

@@ -16,6 +16,9 @@ ETAG: Document = {
     "ETag": {"description": "The version, weak: `W/\"1\"`.", "schema": {"type": "string"}},
     "Last-Modified": {"description": "When that version was stored.", "schema": {"type": "string"}},
 }
+CONTENT_LOCATION: Document = {
+    "Content-Location": {"description": "The address of the status.", "schema": {"type": "string"}}
+}
 LOCATION: Document = {"Location": {"description": "The address of that version.", "schema": {"type": "string"}}}
 
 _REQUEST_ID: Document = {

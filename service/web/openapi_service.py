@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.web.openapi_parts import json_response, page_response, problem
+from service.web.openapi_parts import json_response, page_response, path_parameter, problem
 
 Document = dict[str, Any]
 
@@ -34,6 +34,39 @@ SERVICE_PAGES: Mapping[str, Mapping[str, Callable[[], Document]]] = {
             "tags": ["Service"],
             "summary": "This document",
             "responses": {"200": json_response("This document.", {"type": "object", "required": ["openapi", "paths"]})},
+        }
+    },
+    "/bulk/{job_id}": {
+        "GET": lambda: {
+            "operationId": "bulk-status",
+            "tags": ["Bulk export"],
+            "summary": "How far an export is; the manifest once it is done",
+            "parameters": [path_parameter("job_id")],
+            "responses": {
+                "200": json_response("The manifest.", {"type": "object", "required": ["transactionTime", "output"]}),
+                "202": {"description": "It is not done; X-Progress says how far it is, Retry-After when to ask again."},
+                **{code: problem(code) for code in ("404", "500")},
+            },
+        },
+        "DELETE": lambda: {
+            "operationId": "bulk-cancel",
+            "tags": ["Bulk export"],
+            "summary": "Cancel an export, or remove its files",
+            "parameters": [path_parameter("job_id")],
+            "responses": {"202": {"description": "It is gone."}, "404": problem("404")},
+        },
+    },
+    "/bulk/{job_id}/{name}": {
+        "GET": lambda: {
+            "operationId": "bulk-file",
+            "tags": ["Bulk export"],
+            "summary": "A file of an export: one resource per line",
+            "parameters": [path_parameter("job_id"), path_parameter("name")],
+            "responses": {
+                "200": page_response("The file.", "application/fhir+ndjson"),
+                "206": page_response("The part of it that was asked for.", "application/fhir+ndjson"),
+                "404": problem("404"),
+            },
         }
     },
     "/docs/": {

@@ -31,3 +31,8 @@ def outcome_response(outcome: Mapping[str, Any], status: int) -> Response:
 def wants_indent() -> bool:
     """Whether the request asks for indented JSON."""
     return request.args.get("_pretty", "").lower() == "true"
+
+
+def json_response(value: Mapping[str, Any]) -> Response:
+    """Plain JSON that is no resource."""
+    return Response(serialise(dict(value), pretty=wants_indent()), content_type="application/json")

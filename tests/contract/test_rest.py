@@ -184,6 +184,8 @@ def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client
     listed = {(page, "GET") for page in pages}
     listed |= {("/cds-services", "GET"), ("/cds-services/<service_id>", "POST")}
     listed |= {("/cds-services/<service_id>/feedback", "POST"), ("/reports/feedback", "GET")}
+    job = "/bulk/<fhir_id:job_id>"
+    listed |= {(job, "GET"), (job, "DELETE"), (f"{job}/<fhir_id:name>", "GET"), ("/fhir/$export", "GET")}
     listed |= {(f"/fhir/${operation['name']}", "POST") for operation in rest["operation"]}
     system = {interaction["code"] for interaction in rest.get("interaction", [])}
     assert system == {"transaction", "batch", "history-system"}

@@ -8,7 +8,7 @@ bounds. Nothing is required: whoever asks knows what to ask, and every answer le
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -67,18 +67,30 @@ def build_questionnaire(knowledge: KnowledgeBase, terminology: Terminology, *, b
         "several of them. Answer what is known; an answer left out counts as unknown.",
         "purpose": "Decision support for clinicians. It does not make a diagnosis.",
         "item": [
-            _group(kind, title, findings, knowledge, terminology) for kind, title, findings in _grouped(knowledge.findings)
+            _group(kind, title, findings, knowledge, terminology) for kind, title, findings in _grouped(knowledge)
         ],
     }
 
 
-def _grouped(findings: Iterable[Finding]) -> list[tuple[str, str, list[Finding]]]:
+def _grouped(knowledge: KnowledgeBase) -> list[tuple[str, str, list[Finding]]]:
+    clusters = knowledge.clusters
     by_kind: dict[str, list[Finding]] = {}
-    for finding in findings:
+    for finding in knowledge.findings:
         by_kind.setdefault(finding.kind, []).append(finding)
+    for members in by_kind.values():
+        _counts_first(members, clusters)
     known = [(kind, title, by_kind.pop(kind)) for kind, title, _ in GROUPS if kind in by_kind]
     # A new kind in the table gets a group of its own rather than vanishing from the form.
     return known + [(kind, kind.replace("-", " ").capitalize(), members) for kind, members in by_kind.items()]
+
+
+def _counts_first(findings: list[Finding], clusters: Mapping[str, tuple[str, ...]]) -> None:
+    """Moves each count before its parts, which it hides: what hides a question is asked before it."""
+    for count, parts in clusters.items():
+        ids = [finding.id for finding in findings]
+        later = [ids.index(part) for part in parts if part in ids]
+        if count in ids and later and min(later) < ids.index(count):
+            findings.insert(min(later), findings.pop(ids.index(count)))
 
 
 def _group(

@@ -6,7 +6,7 @@ Source: http://hl7.org/fhir/R4/http.html#transaction
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ Retrieve = Callable[[Reader, Entry], Done]
 # What follows the entries of a transaction, inside it.
 Then = Callable[[Transaction, Sequence[Done]], Sequence[EntryResult]]
 
+RULES_SPEC = "http://hl7.org/fhir/R4/http.html#trules"
 BUNDLES = ("transaction", "batch")
 _ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "GET": 3, "HEAD": 3}
 _IN_RESOURCE = re.compile(r"Bundle\.entry\[(\d+)\]\.resource(?:\.|$)")
@@ -152,6 +153,7 @@ class _Run:
         self._conditional: dict[str, str] = {}  # conditional reference -> Type/id
 
     def results(self) -> list[Done]:
+        self._check_conditions()
         for entry in self._entries:
             try:
                 self._identify(entry)
@@ -190,28 +192,21 @@ class _Run:
         if entry.full_url and entry.method != "DELETE":
             self._addresses[entry.full_url] = f"{entry.type}/{resource_id}"
 
+    def _check_conditions(self) -> None:
+        """Nothing; InvalidInput if two entries have one condition: if nothing meets it, each would create one that does."""
+        _check_once(
+            (entry, (entry.type, entry.if_none_exist if entry.method == "POST" else entry.criteria))
+            for entry in self._entries
+            if entry.conditional
+        )
+
     def _check_identities(self) -> None:
         """Nothing; InvalidInput if two entries write one resource."""
-        first: dict[tuple[str, str], Entry] = {}
-        faults = []
-        for entry in self._entries:
-            resource_id = self._ids.get(entry.index)
-            if resource_id is None or entry.index in self._settled:
-                continue
-            other = first.setdefault((entry.type, resource_id), entry)
-            if other is not entry:
-                faults.append(
-                    Fault(
-                        "business-rule",
-                        f"This entry and {other.path} are about the same resource.",
-                        where=entry.path,
-                        rule="A transaction writes each resource once.",
-                        repair="Leave one of the two out.",
-                        spec="http://hl7.org/fhir/R4/http.html#trules",
-                    )
-                )
-        if faults:
-            raise InvalidInput(faults)
+        _check_once(
+            (entry, (entry.type, self._ids[entry.index]))
+            for entry in self._entries
+            if entry.index in self._ids and entry.index not in self._settled
+        )
 
     def _with_references(self) -> list[Entry]:
         faults: list[Fault] = []
@@ -250,7 +245,7 @@ class _Run:
                     where=path,
                     rule="A reference by urn: means another entry of the same Bundle.",
                     repair="Add the entry, or refer to a resource that is stored.",
-                    spec="http://hl7.org/fhir/R4/http.html#trules",
+                    spec=RULES_SPEC,
                 )
             condition = _CONDITIONAL.fullmatch(text)
             if condition is not None and text not in self._conditional:
@@ -274,7 +269,7 @@ class _Run:
                 where=path,
                 rule="A conditional reference means exactly one resource that is stored.",
                 repair="Store the resource first, or refer to an entry of the transaction by its fullUrl.",
-                spec="http://hl7.org/fhir/R4/http.html#trules",
+                spec=RULES_SPEC,
             )
         return there.reference, None
 
@@ -312,6 +307,24 @@ class _Run:
         return self._processor.interactions.update(
             self._transaction, entry.resource, resource_id, expectation=entry.expectation
         )
+
+
+def _check_once(about: Iterable[tuple[Entry, tuple[str, str | None]]]) -> None:
+    first: dict[tuple[str, str | None], Entry] = {}
+    faults = [
+        Fault(
+            "business-rule",
+            f"This entry and {other.path} are about the same resource.",
+            where=entry.path,
+            rule="A transaction writes each resource once.",
+            repair="Leave one of the two out.",
+            spec=RULES_SPEC,
+        )
+        for entry, what in about
+        if (other := first.setdefault(what, entry)) is not entry
+    ]
+    if faults:
+        raise InvalidInput(faults)
 
 
 def _entwined(entry: Entry, resource: Resource, addresses: Collection[str]) -> Iterator[Fault]:

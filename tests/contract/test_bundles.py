@@ -206,6 +206,11 @@ def test_two_entries_about_one_resource_are_refused(stored: FlaskClient) -> None
     assert read_json(send(stored, "GET", f"/Patient/{there['id']}")) == there
 
 
+def test_R57_the_base_takes_bundles_with_and_without_a_slash(stored: FlaskClient) -> None:
+    for path in ("", "/"):
+        assert send(stored, "POST", path, {"resourceType": "Bundle", "type": "batch"}).status_code == 200
+
+
 def test_an_empty_transaction_is_answered_with_an_empty_bundle(stored: FlaskClient) -> None:
     response = send(stored, "POST", "", {"resourceType": "Bundle", "type": "transaction"})
     assert response.status_code == 200

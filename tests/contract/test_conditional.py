@@ -171,6 +171,19 @@ def test_a_condition_with_two_matches_fails_the_transaction_or_the_entry_of_a_ba
     assert [one["response"]["status"][:3] for one in batch] == ["201", "412"]
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_one_condition_in_two_entries_is_refused(stored: FlaskClient, method: str) -> None:
+    """Each would create what the other one's condition asks for."""
+    value = fresh()
+    first = entry("POST", "Patient", named(value), ifNoneExist=condition(value))
+    second = entry("POST", "Patient", named(value), ifNoneExist=condition(value))
+    if method == "PUT":
+        second = entry("PUT", f"Patient?{condition(value)}", named(value))
+    issues = issues_of(transaction(stored, first, second), 422, "business-rule")
+    assert issues[0]["expression"] == ["Bundle.entry[1]"]
+    assert send(stored, "POST", "/Patient", named(value), If_None_Exist=condition(value)).status_code == 201, "nothing was stored"
+
+
 # --- many at once ----------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 
 from service.errors import VersionConflict
 from service.fhir.index_values import DateValue, QuantityValue, ReferenceValue, StringValue, TokenValue, UriValue
-from service.storage.sql_store import SqlStore, history_statement
+from service.storage.sql_reader import history_statement
+from service.storage.sql_store import SqlStore
 from service.storage.store import HistoryQuery, Transaction, Version
 from service.storage.tables import SEARCH_TABLES
 

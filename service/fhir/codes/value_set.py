@@ -11,7 +11,7 @@ from typing import Any
 
 from service.errors import Fault, NotFound, NotSupported
 from service.fhir.codes.coded import asked, check_date, raise_any, validity, verdict
-from service.fhir.codes.held import Concept, Held, System, shown
+from service.fhir.codes.held import ENGLISH, Concept, Held, System, shown
 from service.fhir.parameters import RESOURCE, Input, Inputs
 
 Resource = dict[str, Any]
@@ -152,7 +152,8 @@ def _matches(member: Member, words: Iterable[str], language: str) -> bool:
 
 
 def _contained(member: Member, inputs: Inputs, language: str) -> Resource:
-    worded = member.system.worded(member.concept, language)
+    # In English the value set's own wording goes first, in another language that language.
+    worded = None if language == ENGLISH else member.system.worded(member.concept, language)
     shown_as = worded or member.display or member.concept.display
     contained: Resource = {"system": member.system.url, "code": member.concept.code, "display": shown_as}
     wanted = set(inputs.many("designation"))

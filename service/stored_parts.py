@@ -17,7 +17,7 @@ from service.fhir.search import SearchContext, read_query
 from service.interactions.arrival import Arrival
 from service.interactions.exporting import Exports
 from service.interactions.finding import finder
-from service.interactions.provenance import ProvenanceWriter
+from service.interactions.provenance import PROVENANCE_PROFILE, ProvenanceWriter
 from service.interactions.subscribing import KIND, SubscriptionEvents, SubscriptionRules
 from service.interactions.subscription_queries import SubscriptionQueries
 from service.settings import Settings
@@ -65,7 +65,8 @@ def build_stored_parts(
     events = SubscriptionEvents(subscription_rules, find, outbox, now)
     if rules:
         store.listen(arrival.listen)
-    store.listen(ProvenanceWriter(arrival.is_ours, now).listen)
+    provenance = f"{settings.base_url}/StructureDefinition/{PROVENANCE_PROFILE}|{parts.version}"
+    store.listen(ProvenanceWriter(arrival.is_ours, now, provenance).listen)
     store.listen(events.listen)
 
     def worker_at(address: str, others: Mapping[str, Handler]) -> Worker:

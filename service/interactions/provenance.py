@@ -16,6 +16,7 @@ from service.storage.store import Transaction, Version
 
 Resource = dict[str, Any]
 
+PROVENANCE_PROFILE = "assessment-provenance"
 DEVICE, MODEL_CARD = "Device/hipspine", "DocumentReference/model-card"
 _AGENT_TYPES = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _OBSERVATION_VALUE = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
@@ -24,10 +25,14 @@ _OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 
 @dataclass(frozen=True, slots=True)
 class ProvenanceWriter:
-    """Writes it. `is_ours` tells the assessments of this service from others; `now` gives an aware datetime."""
+    """Writes it. `is_ours` tells the assessments of this service from others; `now` gives an aware datetime.
+
+    `profile` is the canonical address, with version, of the profile it has.
+    """
 
     is_ours: Callable[[Mapping[str, Any]], bool]
     now: Callable[[], datetime]
+    profile: str
 
     def listen(self, transaction: Transaction, written: Sequence[Version]) -> None:
         """Store the Provenance of each RiskAssessment that was written, in the same transaction."""
@@ -36,8 +41,9 @@ class ProvenanceWriter:
                 continue
             resource = read_stored(version.body)
             if self.is_ours(resource):
-                transaction.create(provenance_of(version, resource, recorded=self.now(), device=_held(transaction, DEVICE),
-                                                 card=_held(transaction, MODEL_CARD)))
+                device, card = _held(transaction, DEVICE), _held(transaction, MODEL_CARD)
+                made = provenance_of(version, resource, recorded=self.now(), device=device, card=card)
+                transaction.create({"resourceType": "Provenance", "meta": {"profile": [self.profile]}} | made)
 
 
 def provenance_of(version: Version, resource: Mapping[str, Any], *, recorded: datetime, device: str, card: str) -> Resource:

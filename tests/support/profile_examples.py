@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -41,6 +42,7 @@ def examples() -> dict[str, Resource]:
     service = build_service(settings, clock=lambda: STANDING_STILL, ids=lambda: f"example-{next(numbers)}")
     client = create_app(settings, service=service).test_client()
     found = list(_examples(client, f"{settings.base_url}/StructureDefinition", service.parts.version))
+    found.append(_provenance(next(one for one in found if (one["resourceType"], one["id"]) == ("RiskAssessment", "hip"))))
     named = {f"{one['resourceType']}-{one['id']}.json": one for one in found}
     assert len(named) == len(found), "two examples of one type and id"
     return dict(sorted(named.items()))
@@ -106,6 +108,23 @@ def _request(name: str) -> Resource:
 
 def _assessed(client: FlaskClient, body: Resource, options: str = "") -> Resource:
     return _posted(client, f"/fhir/$assess{options}", body)
+
+
+def _provenance(assessment: Resource) -> Resource:
+    """What a service with a store writes down when it stores an assessment, at the time at which everything here stands still."""
+    from service.app import create_app
+    from service.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        client = create_app(Settings(database_url=f"sqlite:///{folder}/examples.db")).test_client()
+        path = f"/fhir/RiskAssessment/{assessment['id']}"
+        stored = client.put(path, data=text_of(assessment), content_type=FHIR_JSON)
+        assert stored.status_code == 201, stored.text[:2000]
+        found = client.get("/fhir/Provenance", query_string={"target": f"RiskAssessment/{assessment['id']}"})
+        (entry,) = _digits_kept(found.text)["entry"]
+    written = entry["resource"]
+    meta = {"profile": written["meta"]["profile"]}
+    return _identified(written | {"recorded": STANDING_STILL.isoformat(), "meta": meta}, assessment["id"])
 
 
 def _posted(client: FlaskClient, path: str, body: Resource) -> Resource:

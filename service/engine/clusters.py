@@ -45,7 +45,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a case says of one cluster. `met` of the `asked` items are met; `leader` is False where it counts as shared."""
+    """What a case says of one cluster: how each item counts and whether it is met, and whether the cluster counts in full.
+
+    It does unless a nearer finding leads the dependency group of every item answered.
+    """
 
     cluster: Cluster
     state: State

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from service.engine.cluster_slopes import ClusterSlopes, cluster_slopes
 from service.engine.clusters import CompiledCluster, Item, Reading
 from service.engine.differential import Posterior
-from service.engine.evidence import PRIOR_FINDINGS, Observation
+from service.engine.evidence import PRIOR_FINDINGS, Evidence, Observation
 from service.engine.hypotheses import COMBINATION, EMPTY, HIP_AND_SPINE, SINGLE, Array, class_masses
 from service.engine.model import Answer, Observable
 from service.engine.network import Network, Single
@@ -134,17 +134,25 @@ class Uncertainty:
         for answer in prior_answers:
             variance += np.square(self.prior_answers[answer] @ by_condition).sum(axis=0)
         single = contrast.astype(np.float32)
-        blocks = {
-            observation.observable.id: self.slopes(observation.observable).of(observation, self.network)
-            for observation in posterior.evidence.observations
-        }
-        for reading in posterior.evidence.readings:
-            self._add_cluster(reading, blocks)
+        blocks = self.blocks(posterior.evidence)
         if blocks:
             # One product of all rows: many products of a few rows each took three times as long.
             variance += np.square(np.concatenate(list(blocks.values())) @ single, dtype=np.float64).sum(axis=0)
         half: Array = self.width * np.sqrt(variance)
         return half
+
+    def blocks(self, evidence: Evidence) -> dict[str, Single]:
+        """Slopes of the log likelihood (figures x hypotheses) by the observable, or cluster, whose figures they are.
+
+        The figures of an item of a published cluster move the cluster, too, also where the item was not asked for.
+        """
+        found = {
+            observation.observable.id: self.slopes(observation.observable).of(observation, self.network)
+            for observation in evidence.observations
+        }
+        for reading in evidence.readings:
+            self._add_cluster(reading, found)
+        return found
 
     def _add_cluster(self, reading: Reading, blocks: dict[str, Single]) -> None:
         """Add the slopes of a published cluster to those of its items, where these are answered, and beside them."""

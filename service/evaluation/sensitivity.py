@@ -126,9 +126,10 @@ def _slopes_of(
     for answer in prior_answers(case, network):
         slopes = uncertainty.prior_answers[answer] @ network.hypotheses.membership.T
         yield observable_numbers(network, by_finding[answer[0]]), slopes
-    for observation in result.evidence.observations:
-        slopes = uncertainty.slopes(observation.observable).of(observation, network).astype(np.float64)
-        yield observable_numbers(network, observation.observable), slopes
+    by_id = {observable.id: observable for observable in network.observables}
+    for name, block in uncertainty.blocks(result.evidence).items():
+        if name in by_id:  # else the rows of a published cluster, none of which is a judgement
+            yield observable_numbers(network, by_id[name]), block.astype(np.float64)
 
 
 def prior_numbers(network: Network) -> list[AssignedNumber | None]:

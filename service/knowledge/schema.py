@@ -172,7 +172,7 @@ class ClusterSchema(TableSchema):
     lr_neg_high = ratio()
     population = Text()
     source_id = Text()
-    source_kind = Word(*SOURCE_KINDS)
+    source_kind = Word("seen", "recalled")  # what nobody published is no published cluster
     confidence = Word("high", "moderate", "low")
     quality = Word("A", "B", "C", "D")
     note = Text()

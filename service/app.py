@@ -55,6 +55,7 @@ from service.resources import profiles_directory, tables_directory, terminology_
 from service.settings import CANONICAL_BASE, Settings, read_settings
 from service.stored_parts import StoredParts, build_stored_parts
 from service.web.address import fhir_address
+from service.web.audit import install_audit
 from service.web.bundles import bundle_view
 from service.web.cds_hooks import hook_address, install_hook_routes
 from service.web.definition_pages import definition_pages
@@ -213,6 +214,8 @@ def create_app(
     searches = _searches_of(service, address, storing=store is not None)
     beside = build_stored_parts(settings, service.parts, store, service.outbound, now=utc_now) if store is not None else None
     app.extensions["hipspine-beside"] = beside
+    if beside is not None and settings.audit:
+        install_audit(app, beside.trail.record, address=address, now=utc_now)
     stored, bundles = _views_of(store, service, searches, beside) if store is not None and beside is not None else (None, None)
     started = utc_now().isoformat(timespec="seconds")
     validation = build_validation(service.validator, service.definitions, store, limits_of(settings))
@@ -342,12 +345,14 @@ def start_background(app: Flask, address: str) -> Iterator[None]:
     if beside is not None and worker is not None:
         worker.start()
         beside.exports.start()
+        beside.trail.start()
     try:
         yield
     finally:
         if beside is not None and worker is not None:
             worker.stop()
             beside.exports.stop()
+            beside.trail.stop()
 
 
 def views_beside(beside: StoredParts, limits: r4.Limits, address: Callable[[], str]) -> dict[str, OperationView]:

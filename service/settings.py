@@ -114,6 +114,11 @@ class Settings:
             validate=Regexp("(?:(QuestionnaireResponse|Encounter)(,|$))*$", error="may hold QuestionnaireResponse, Encounter")
         ),
     )
+    audit: bool = _setting(
+        "Store an AuditEvent for each REST call: who asked for what of whom, and how it ended; no bodies.",
+        True,
+        parsers.Boolean(),
+    )
     export_hours: int = _setting(
         "Hours for which the files of a finished bulk export are kept, in the folder `exports` of the data folder.", 24, _whole(1)
     )

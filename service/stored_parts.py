@@ -15,6 +15,7 @@ from service.delivery.worker import Handler, RetryPolicy, Worker
 from service.fhir.resource_types import RESOURCE_TYPES
 from service.fhir.search import SearchContext, read_query
 from service.interactions.arrival import Arrival
+from service.interactions.auditing import AuditTrail
 from service.interactions.exporting import Exports
 from service.interactions.finding import finder
 from service.interactions.provenance import PROVENANCE_PROFILE, ProvenanceWriter
@@ -34,6 +35,7 @@ class StoredParts:
     subscription_rules: SubscriptionRules
     subscription_queries: SubscriptionQueries
     exports: Exports
+    trail: AuditTrail
     # From our FHIR base as others reach it, and who else delivers kinds of its own.
     worker_at: Callable[[str, Mapping[str, Handler]], Worker]
 
@@ -96,4 +98,4 @@ def build_stored_parts(
         new_id=lambda: str(uuid.uuid4()),
         keep=timedelta(hours=settings.export_hours),
     )
-    return StoredParts(arrival, outbox, subscription_rules, queries, exports, worker_at)
+    return StoredParts(arrival, outbox, subscription_rules, queries, exports, AuditTrail(store), worker_at)

@@ -272,6 +272,7 @@ def _chain(parameter: Parameter, target: str, inner: Condition, key: ColumnEleme
             aside(row.c.parameter) == number_of(parameter),
             row.c.target_type == target,
             row.c.server == "",
+            other.c.type == target,
             other.c.deleted.is_(False),
             probe(inner, other.c.key),
         )

@@ -32,13 +32,16 @@ metadata = MetaData(
 # SQLite counts rows by itself only in a column that is called INTEGER.
 Counter = BigInteger().with_variant(Integer, "sqlite")
 
+# Sorted and compared byte by byte on every database, whatever the language of the server is.
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+
 # Every version ever written; rows are added, never changed.
 resource_version = Table(
     "resource_version",
     metadata,
     Column("sequence", Counter, primary_key=True),
-    Column("type", Text, nullable=False),
-    Column("id", Text, nullable=False),
+    Column("type", Key, nullable=False),
+    Column("id", Key, nullable=False),
     Column("version", Integer, nullable=False),
     Column("last_updated", BigInteger, nullable=False),
     Column("method", Text, nullable=False),
@@ -54,8 +57,8 @@ resource = Table(
     "resource",
     metadata,
     Column("key", Counter, primary_key=True),
-    Column("type", Text, nullable=False),
-    Column("id", Text, nullable=False),
+    Column("type", Key, nullable=False),
+    Column("id", Key, nullable=False),
     Column("version", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("last_updated", BigInteger, nullable=False),
@@ -64,10 +67,6 @@ resource = Table(
     Index("ix_resource_type_last_updated", "type", "last_updated", "key"),
     Index("ix_resource_type_key", "type", "key"),
 )
-
-
-# Sorted and compared byte by byte on every database, whatever the language of the server is.
-Key = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 def _search_table(name: str, *columns: Column[Any], by: tuple[str, ...], then: tuple[str, ...] = ()) -> Table:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from service.fhir.r4 import read_stored
+from service.fhir.r4 import read_stored, stored_text
 from service.fhir.times import instant
 from service.storage.store import HistoryQuery, Page, Version
 
@@ -14,9 +14,12 @@ Resource = dict[str, Any]
 
 
 def history_bundle(
-    page: Page, query: HistoryQuery, *, address: str, bundle_id: str, applied: Mapping[str, str]
+    page: Page, query: HistoryQuery, *, address: str, bundle_id: str, applied: Mapping[str, str], as_text: bool = False
 ) -> Resource:
-    """The Bundle of one page. `address` is the FHIR base as the caller reached it; `applied` the parameters for its links."""
+    """The Bundle of one page. `address` is the FHIR base as the caller reached it; `applied` the parameters for its links.
+
+    `as_text`: the resources in it may be JSON text, ready to be sent.
+    """
     own = "/".join(part for part in (address, query.type, query.id, "_history") if part)
     links = [{"relation": "self", "url": with_query(own, applied)}]
     if page.more:
@@ -27,16 +30,16 @@ def history_bundle(
         bundle["total"] = page.total
     bundle["link"] = links
     if page.versions:
-        bundle["entry"] = [history_entry(version, address) for version in page.versions]
+        bundle["entry"] = [history_entry(version, address, as_text=as_text) for version in page.versions]
     return bundle
 
 
-def history_entry(version: Version, address: str) -> Resource:
+def history_entry(version: Version, address: str, *, as_text: bool = False) -> Resource:
     """One version as an entry: the resource unless it is a deletion, what was asked, what was answered."""
     created = version.method == "POST" or (version.method == "PUT" and version.version == 1)
     entry: Resource = {"fullUrl": f"{address}/{version.reference}"}
     if version.body is not None:
-        entry["resource"] = read_stored(version.body)
+        entry["resource"] = stored_text(version.body) if as_text else read_stored(version.body)
     entry["request"] = {
         "method": version.method,
         "url": version.type if version.method == "POST" else version.reference,

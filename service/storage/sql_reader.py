@@ -16,6 +16,8 @@ from service.storage.search_everything import everything
 from service.storage.store import HistoryQuery, Page, Reader, SearchPage, Version
 from service.storage.tables import resource, resource_version
 
+_PORTION = 20
+_MOST_CHARACTERS = 4_000_000  # of JSON in one page of a history: a thousand assessments would be thirty times that
 _MANY = 400  # references asked for in one query: SQLite's limit of parameters is far above twice that
 
 
@@ -52,8 +54,20 @@ class SqlReader(Reader):
         if query.id:
             counted = select(func.count()).select_from(resource_version).where(*_of_history(query))
             total = int(self.connection.execute(counted).scalar_one())
-        versions = tuple(version_of(row) for row in self.connection.execute(history_statement(query)).mappings())
-        return Page(versions[: query.count], more=len(versions) > query.count, total=total)
+        versions, more = self._page(history_statement(query), query.count)
+        return Page(versions, more=more, total=total)
+
+    def _page(self, statement: Select[Any], count: int) -> tuple[tuple[Version, ...], bool]:
+        """At most `count` versions, fewer if they are large, and whether there are more. Rows come as they are taken."""
+        found: list[Version] = []
+        taken = 0
+        with self.connection.execute(statement.execution_options(yield_per=_PORTION)) as rows:
+            for row in rows.mappings():
+                if len(found) == count or taken >= _MOST_CHARACTERS:
+                    return tuple(found), True
+                found.append(version_of(row))
+                taken += len(row["body"] or "")
+        return tuple(found), False
 
     def search(self, query: SearchQuery) -> SearchPage:
         return search(self.connection, query)

@@ -30,7 +30,9 @@ def install_request_hooks(app: Flask, *, new_id: Callable[[], str], elapsed: Cal
     def finish(response: Response) -> Response:
         response.headers[HEADER] = g.request_id
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        response.headers.setdefault("Cache-Control", "no-store" if request.method == "POST" else "no-cache")
+        # What is read may be kept by the caller, who asks with its ETag before it uses it again, and by nobody in between.
+        reading = request.method in ("GET", "HEAD")
+        response.headers.setdefault("Cache-Control", "private, no-cache" if reading else "no-store")
         route = request.url_rule.rule if request.url_rule is not None else "none"
         milliseconds = (elapsed() - g.started) * 1000
         log.info(

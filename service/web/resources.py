@@ -21,7 +21,7 @@ from service.interactions.results import Done
 from service.interactions.single import Interactions, check_type, not_found, read, vread
 from service.storage.store import MOST_PER_PAGE, PAGE, HistoryQuery, ResourceStore, Version
 from service.web.preferences import read_preferences
-from service.web.responses import outcome_response, resource_response, stored_response
+from service.web.responses import outcome_response, resource_response, stored_response, wants_indent
 
 _POSITION = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 STATUS = {"created": 201, "updated": 200, "deleted": 200, "unchanged": 200, "found": 200}
@@ -61,9 +61,10 @@ class ResourceViews:
                 if resource_id:
                     reader_has_it(reader.read(type_name, resource_id), type_name)
                 page = reader.history(query)
-            return resource_response(
-                history_bundle(page, query, address=self.address(), bundle_id=self.new_id(), applied=applied)
+            bundle = history_bundle(
+                page, query, address=self.address(), bundle_id=self.new_id(), applied=applied, as_text=not wants_indent()
             )
+            return resource_response(bundle)
 
         return view
 

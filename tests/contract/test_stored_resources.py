@@ -111,6 +111,7 @@ def test_R26_a_read_gives_back_what_was_created(stored: FlaskClient) -> None:
     found = read_json(response)
     assert found == created == {**sent, "id": created["id"], "meta": created["meta"]}
     assert response.headers["ETag"] == f'W/"{found["meta"]["versionId"]}"'
+    assert response.headers["Cache-Control"] == "private, no-cache", "no proxy in between keeps a patient's record"
     head = send(stored, "HEAD", f"/Observation/{created['id']}")
     assert (head.status_code, head.data, head.headers["ETag"]) == (200, b"", response.headers["ETag"])
 

@@ -288,3 +288,16 @@ def test_asking_for_what_is_new_does_not_read_what_is_old(database_url: str, ope
         plan = "\n".join(str(row[-1]) for row in rows)
         assert "last_updated" in plan and "SCAN resource_version\n" not in plan and "Seq Scan" not in plan, plan
         assert "TEMP B-TREE" not in plan and "Sort" not in plan, plan
+
+
+def test_a_page_of_large_resources_is_shorter_and_the_next_goes_on(store: SqlStore) -> None:
+    made = [create(store, {**PATIENT, "language": "x" * 1_500_000}).id for _ in range(7)]
+    seen: list[str] = []
+    before, pages, more = None, 0, True
+    while more:
+        with store.reading() as reader:
+            page = reader.history(HistoryQuery("Patient", before=before))
+        assert len(page.versions) <= 3
+        seen += [one.id for one in page.versions]
+        before, more, pages = page.versions[-1].position, page.more, pages + 1
+    assert seen == made[::-1] and pages == 3

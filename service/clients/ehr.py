@@ -118,7 +118,8 @@ def held_in(page: Resource) -> Iterator[Resource]:
     entries = page.get("entry")
     for entry in entries if isinstance(entries, list) else ():
         resource = entry.get("resource") if isinstance(entry, dict) else None
-        if isinstance(resource, dict) and resource.get("resourceType") not in (None, "OperationOutcome"):
+        kind = resource.get("resourceType") if isinstance(resource, dict) else None
+        if isinstance(resource, dict) and isinstance(kind, str) and kind != "OperationOutcome":
             yield resource
 
 
@@ -130,7 +131,7 @@ def complains(page: Resource) -> bool:
         issue.get("severity") in ("error", "fatal")
         for outcome in outcomes
         if isinstance(outcome, dict) and outcome.get("resourceType") == "OperationOutcome"
-        for issue in outcome.get("issue", ())
+        for issue in (outcome["issue"] if isinstance(outcome.get("issue"), list) else ())
         if isinstance(issue, dict)
     )
 

@@ -37,7 +37,7 @@ class HookRequest:
         entries = (self.context.get("draftOrders") or {}).get("entry") or []
         orders = [entry["resource"] for entry in entries if isinstance(entry.get("resource"), dict)]
         selections = self.context.get("selections")
-        if not isinstance(selections, list):
+        if not isinstance(selections, list) or not all(isinstance(one, str) for one in selections):
             return orders
         chosen = {one.partition("/")[2] or one for one in selections}
         return [order for order in orders if str(order.get("id")) in chosen]

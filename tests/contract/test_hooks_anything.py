@@ -15,21 +15,26 @@ from support.hook_calls import broken_rules, bundle, case, hook_call, order
 Resource = dict[str, Any]
 
 HOOKS = ("patient-view", "encounter-start", "order-select", "order-sign", "encounter-discharge")
+ODD = (
+    "<script>", "Patient/x", "#", "urn:uuid:x", "../..", "🦴", "\x00", "http://169.254.169.254/", [], {}, [[]], [{}], [None],
+)  # fmt: skip
+KEYS = st.sampled_from(["resourceType", "coding", "entry", "reference", "x"])
 JUNK = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-5, 5),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=20),
-    st.sampled_from(["<script>", "Patient/x", "#", "urn:uuid:x", "../..", "🦴", "\x00", "http://169.254.169.254/", [], {}, [[]], [{}], [None]]),
-    st.dictionaries(st.sampled_from(["resourceType", "coding", "entry", "reference", "x"]), st.integers() | st.text(max_size=5), max_size=2),
-)  # fmt: skip
+    st.sampled_from(ODD),
+    st.dictionaries(KEYS, st.integers() | st.text(max_size=5), max_size=2),
+)
 
 
 def whole(hook: str) -> Resource:
     """A call that uses every part of the request."""
     resources = case("spine")
-    body = hook_call(hook, resources, orders=[order("36013-1"), order("91251008", "http://snomed.info/sct", site="29836001", id="b")])
+    physiotherapy = order("91251008", "http://snomed.info/sct", site="29836001", id="b")
+    body = hook_call(hook, resources, orders=[order("36013-1"), physiotherapy])
     finding = {"system": "https://hipspine.example/fhir/CodeSystem/finding", "code": "pain_groin"}
     observation = {
         "resourceType": "Observation",
@@ -74,12 +79,13 @@ def replaced(body: Resource, path: tuple[Any, ...], value: Any) -> None:
             return
 
 
+CHECKS = [HealthCheck.function_scoped_fixture]  # one client serves all examples; it keeps nothing of them
 BODIES = {hook: whole(hook) for hook in HOOKS}
 # Most values of a call are answers of the form, which are read as $assess reads them: what is around them is the hooks' own.
 PATHS = {hook: sorted((path for path in places(body) if "item" not in path), key=str) for hook, body in BODIES.items()}
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=CHECKS)
 @given(data=st.data())
 def test_no_body_is_a_fault_of_ours(client: FlaskClient, data: st.DataObject) -> None:
     hook = data.draw(st.sampled_from(HOOKS))
@@ -94,7 +100,7 @@ def test_no_body_is_a_fault_of_ours(client: FlaskClient, data: st.DataObject) ->
         assert response.get_json(force=True)["resourceType"] == "OperationOutcome"
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=CHECKS)
 @given(data=st.data())
 def test_no_feedback_is_a_fault_of_ours(client: FlaskClient, data: st.DataObject) -> None:
     entry = {

@@ -83,11 +83,7 @@ def test_an_instance_meets_what_the_required_capabilities_say(client: FlaskClien
         there = offered[entry["type"]]
         assert set(entry.get("supportedProfile", [])) <= set(there.get("supportedProfile", [])), entry["type"]
         for kind, key in (("interaction", "code"), ("operation", "definition"), ("searchParam", "name")):
-            wanted = {
-                one[key]
-                for one in entry.get(kind, [])
-                if kind == "interaction" or one["extension"][0]["valueCode"] == "SHALL"
-            }
+            wanted = {one[key] for one in entry.get(kind, [])}
             assert wanted <= {one[key] for one in there.get(kind, [])}, (entry["type"], kind)
     profiles = {one["url"] for one in COMPILED.values() if one.get("kind") == "resource"}
     assert {profile for entry in offered.values() for profile in entry.get("supportedProfile", [])} == profiles
@@ -113,3 +109,17 @@ def test_findings_taken_out_of_our_form_claim_their_profile_and_category(client:
         assert entry["resource"]["meta"] == {"profile": [f"{CANONICAL_BASE}/StructureDefinition/exam-finding|{__version__}"]}
     categories = {entry["resource"]["category"][0]["coding"][0]["code"] for entry in held}
     assert {"survey", "exam", "imaging"} <= categories
+
+
+def test_every_operation_we_define_is_offered_at_the_levels_it_says(client: FlaskClient) -> None:
+    rest = client.get("/fhir/metadata").get_json(force=True)["rest"][0]
+    rules = {rule.rule for rule in client.application.url_map.iter_rules()}
+    offered = {one["definition"] for one in rest["operation"]}
+    offered |= {one["definition"] for entry in rest["resource"] for one in entry.get("operation", [])}
+    defined = {one["url"]: one for one in COMPILED.values() if one["resourceType"] == "OperationDefinition"}
+    assert {address for address in offered if address.startswith(CANONICAL_BASE)} == set(defined)
+    for one in defined.values():
+        assert (f"/fhir/${one['code']}" in rules) == one["system"], one["id"]
+        for type_name in one.get("resource", []):
+            assert (f"/fhir/{type_name}/${one['code']}" in rules) == one["type"], (one["id"], type_name)
+            assert (f"/fhir/{type_name}/<fhir_id:resource_id>/${one['code']}" in rules) == one["instance"], (one["id"], type_name)

@@ -21,7 +21,10 @@ Usage: #definition
 * insert Stored
 * insert Searched(basis, reference, https://hipspine.example/fhir/SearchParameter/RiskAssessment-basis, SHOULD)
 * insert Searched(subject, reference, http://hl7.org/fhir/SearchParameter/RiskAssessment-subject, SHOULD)
+* insert Searched(patient, reference, http://hl7.org/fhir/SearchParameter/clinical-patient, SHOULD)
 * insert Searched(date, date, http://hl7.org/fhir/SearchParameter/clinical-date, SHOULD)
+* insert Searched(risk, token, http://hl7.org/fhir/SearchParameter/RiskAssessment-risk, SHOULD)
+* insert Operated(validate, http://hl7.org/fhir/OperationDefinition/Resource-validate, SHALL)
 * insert Offered(QuestionnaireResponse, [[Answers to the form, assessed or taken apart.]])
 * rest.resource[=].supportedProfile = "https://hipspine.example/fhir/StructureDefinition/intake-response"
 * insert Stored
@@ -40,6 +43,10 @@ Usage: #definition
 * insert Offered(Provenance, [[How an assessment came about.]])
 * rest.resource[=].supportedProfile = "https://hipspine.example/fhir/StructureDefinition/assessment-provenance"
 * insert Stored
+* insert Searched(target, reference, http://hl7.org/fhir/SearchParameter/Provenance-target, SHOULD)
+* insert Offered(Patient, [[Whom it is all about; age and sex are read by the assessment.]])
+* insert Stored
+* insert Operated(everything, http://hl7.org/fhir/OperationDefinition/Patient-everything, SHOULD)
 * insert Offered(Device, [[The engine, with its versions and its model card.]])
 * rest.resource[=].supportedProfile = "https://hipspine.example/fhir/StructureDefinition/engine-device"
 * insert Interaction(read, SHALL)

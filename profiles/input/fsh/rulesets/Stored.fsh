@@ -4,3 +4,4 @@ RuleSet: Stored
 * insert Interaction(read, SHOULD)
 * insert Interaction(vread, SHOULD)
 * insert Interaction(update, SHOULD)
+* insert Interaction(search-type, SHOULD)

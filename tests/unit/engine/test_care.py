@@ -24,8 +24,8 @@ from service.engine.model import (
     RedFlag,
     RedFlagRule,
     RedFlagScreen,
-    Test,
 )
+from service.engine.model import Test as Statement
 
 Plan = Callable[..., tuple[PlanItem, ...]]
 FORCEFUL = {"lumbar-manipulation", "disc-decompression", "sacroiliac-correction", "pelvic-balancing", "iliopsoas-release"}
@@ -129,7 +129,7 @@ def reached(word: str, knowledge: KnowledgeBase, plan: Plan) -> tuple[PlanItem, 
     kind, _, target = word.partition(":")
     if kind == "finding":
         finding, _, text = target.partition(" ")
-        return plan(answers={finding: Test.parse(text).example()})
+        return plan(answers={finding: Statement.parse(text).example()})
     if kind == "pattern":
         return plan(pattern=target)
     if kind == "condition":

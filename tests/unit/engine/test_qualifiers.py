@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from service.engine.evidence import observe
-from service.engine.model import Answer, Case, Finding, Level, Observable, Qualifier, Test
+from service.engine.model import Answer, Case, Finding, Level, Observable, Qualifier
+from service.engine.model import Test as Statement
 from service.engine.network import Network, compile_network
 from tests.unit.engine.small_knowledge import row, small_knowledge
 
@@ -23,7 +24,7 @@ def network() -> Network:
     observable = Observable(
         "response",
         "response",
-        tuple(Level(id, Test.parse(f"={id}"), 0.5, 0.3, 0.7) for id in ("better", "not better")),
+        tuple(Level(id, Statement.parse(f"={id}"), 0.5, 0.3, 0.7) for id in ("better", "not better")),
         "expert",
     )
     return compile_network(

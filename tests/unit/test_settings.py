@@ -93,3 +93,32 @@ def test_the_entry_points_do_not_load_numpy_before_they_have_limited_it(module: 
     """NumPy reads the limit once, when it loads."""
     code = f"import sys, {module}; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).resolve().parents[2]).returncode == 0
+
+
+def test_resources_are_kept_in_the_users_own_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    assert Settings().database == f"sqlite:///{tmp_path}/.local/share/hipspine/hipspine.db"
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg"))
+    assert Settings().database == f"sqlite:///{tmp_path}/xdg/hipspine/hipspine.db"
+    assert Settings(data_folder="~/here").database == f"sqlite:///{tmp_path}/here/hipspine.db"
+
+
+@pytest.mark.parametrize("url", ["none", "NONE", "None"])
+def test_none_means_that_nothing_is_stored(url: str) -> None:
+    assert Settings(database_url=url).database is None
+
+
+def test_a_database_url_is_taken_as_it_is() -> None:
+    url = "postgresql://u:p@h/d?sslmode=require"
+    assert Settings(database_url=url, data_folder="/x").database == url
+
+
+def test_the_command_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from service.cli.settings import command
+
+    monkeypatch.setenv("HIPSPINE_DATABASE_URL", "postgresql://hipspine:topsecret@db.example/hipspine")
+    shown = CliRunner().invoke(command).output
+    assert "topsecret" not in shown and "postgresql://hipspine:***@db.example/hipspine" in shown

@@ -12,8 +12,10 @@ from service.errors import Fault, MalformedInput
 from service.fhir.capability import capability_statement
 from service.fhir.conformance import Definitions
 from service.fhir.resource_types import ResourceType, offered_types, system_operations
+from service.fhir.subsets import part_of
 from service.web.address import FHIR_PATH
 from service.web.negotiation import answer_media_type, check_body_media_type, check_form_media_type
+from service.web.parts import part_asked_for
 from service.web.resources import ResourceViews
 from service.web.responses import resource_response
 from service.web.search import SearchViews
@@ -164,7 +166,9 @@ def _negotiate() -> None:
 
 def _read_view(offered: ResourceType, definitions: Definitions) -> Callable[..., Response]:
     def read(resource_id: str) -> Response:
-        return resource_response(definitions.read(offered.name, resource_id))
+        resource = definitions.read(offered.name, resource_id)
+        wanted = part_asked_for(offered.name)
+        return resource_response(resource if wanted is None else part_of(resource, wanted))
 
     return read
 

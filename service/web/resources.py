@@ -15,11 +15,13 @@ from service.errors import Fault, MalformedInput
 from service.fhir import r4
 from service.fhir.etags import etag, tagged_version, tagged_versions
 from service.fhir.outcomes import operation_outcome
+from service.fhir.subsets import part_of
 from service.interactions.conditions import ANYTHING, Expectation, check_id
 from service.interactions.history import history_bundle
 from service.interactions.results import Done
 from service.interactions.single import Interactions, check_type, not_found, read, vread
 from service.storage.store import MOST_PER_PAGE, PAGE, HistoryQuery, ResourceStore, Version
+from service.web.parts import part_asked_for
 from service.web.preferences import read_preferences
 from service.web.responses import outcome_response, resource_response, stored_response, wants_indent
 
@@ -170,7 +172,11 @@ def version_response(version: Version) -> Response:
         del response.headers["Content-Type"]
     else:
         assert version.body is not None
-        response = stored_response(version.body)
+        wanted = part_asked_for(version.type)
+        if wanted is None:
+            response = stored_response(version.body)
+        else:
+            response = resource_response(part_of(r4.read_stored(version.body), wanted))
     add_version_headers(response, version)
     return response
 

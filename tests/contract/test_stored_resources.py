@@ -162,6 +162,37 @@ def test_R32_a_conditional_read_of_what_the_caller_has_is_304(stored: FlaskClien
     issues_of(send(stored, "GET", place, If_None_Match="nonsense"), 400, "value")
 
 
+@pytest.mark.parametrize(
+    ("query", "kept", "gone"),
+    [
+        ("_elements=subject", {"subject", "status", "code"}, {"note", "valueString", "text"}),
+        ("_summary=true", {"status", "code", "subject", "valueString"}, {"note", "text"}),
+        ("_summary=text", {"text", "status", "code"}, {"note", "subject"}),
+        ("_summary=data", {"note", "subject"}, {"text"}),
+    ],
+)
+def test_R53_a_read_gives_a_part_and_says_so(stored: FlaskClient, query: str, kept: set[str], gone: set[str]) -> None:
+    narrative = {"status": "generated", "div": '<div xmlns="http://www.w3.org/1999/xhtml">x</div>'}
+    more = {"subject": {"reference": "Patient/1"}, "note": [{"text": "x"}], "valueString": "x", "text": narrative}
+    whole = made(stored, observation(**more))
+    for place in (f"/Observation/{whole['id']}", f"/Observation/{whole['id']}/_history/1"):
+        response = send(stored, "GET", f"{place}?{query}")
+        part = read_json(response)
+        assert kept <= set(part) and not gone & set(part) and response.headers["ETag"] == 'W/"1"'
+        assert [tag["code"] for tag in part["meta"]["tag"]] == ["SUBSETTED"]
+    assert read_json(send(stored, "GET", f"/Observation/{whole['id']}?_summary=false")) == whole
+
+
+@pytest.mark.parametrize("query", ["_summary=count", "_summary=x", "_elements=bogus", "_summary=true&_summary=text"])
+def test_a_part_that_is_none_is_refused(stored: FlaskClient, query: str) -> None:
+    issues_of(send(stored, "GET", f"/Observation/{made(stored, observation())['id']}?{query}"), 400, "value", "invalid")
+    issues_of(send(stored, "GET", f"/CodeSystem/finding?{query}"), 400, "value", "invalid")
+
+
+def test_R53_a_published_resource_is_read_in_part_too(stored: FlaskClient) -> None:
+    assert "concept" not in read_json(send(stored, "GET", "/CodeSystem/finding?_summary=true"))
+
+
 # --- update ----------------------------------------------------------------------------------------------------------
 
 

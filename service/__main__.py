@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "serve": "Start the FHIR server.",
         "assess": "Assess files from the command line.",
+        "bulk": "Assess a file of records, one per line.",
         "knowledge": "Check and show the knowledge tables.",
         "evaluate": "Measure the answers: published cases, clusters, shares; calibration; sensitivity.",
         "model-card": "Show what the model is, what it is for and how good it is.",

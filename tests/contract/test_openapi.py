@@ -93,8 +93,6 @@ def test_requests_made_from_the_document_find_no_fault(live_server: LiveServer, 
             *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG), "run"),
             *(f"{live_server.url}/openapi.json", "--checks", "all", "--continue-on-failure", "--no-color"),
             *("--include-path-regex", TRIED),
-            # Until searches and the operation on a stored form are there.
-            *("--exclude-path-regex", r"^/fhir/\w+$|/\{resource_id\}/\$assess$"),
         ],
         cwd=tmp_path,
         capture_output=True,

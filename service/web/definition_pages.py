@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -46,13 +47,12 @@ class Entry:
 
 
 def definition_pages(definitions: Definitions, examples: Callable[[], Iterable[Published]]) -> Blueprint:
-    """/profiles/ and below it a page per definition; `examples` are read when they are first shown."""
+    """/profiles/ and below it a page per definition; of the `examples` only those are read that a page shows.
+
+    Nothing is kept: the pages are seldom read, and all examples at once would cost tens of megabytes for good.
+    """
     blueprint = Blueprint("definitions", __name__, url_prefix=PATH, template_folder="templates")
     urls = {one.url: one for one in definitions if one.type_name in TYPES and one.url}
-
-    @cache
-    def held() -> tuple[Resource, ...]:
-        return tuple(one.load() for one in examples())
 
     def link(address: str) -> str:
         """Where to read about an address: here, in R4, or nowhere."""
@@ -98,23 +98,23 @@ def definition_pages(definitions: Definitions, examples: Callable[[], Iterable[P
             title=_title(resource),
             section=_section(resource),
             headings=HEADINGS,
-            example_types={one["resourceType"] for one in held()},
+            example_ids={(one.type_name, one.id) for one in examples()},
             resource=resource,
             said_of=cache(said_of),
-            **_content(resource, definitions, held),
+            **_content(resource, definitions, examples()),
         )
 
     @blueprint.get("/examples/<type_name>/<fhir_id:resource_id>")
     def example(type_name: str, resource_id: str) -> Response:
-        for one in held():
-            if (one["resourceType"], one["id"]) == (type_name, resource_id):
-                return resource_response(one)
+        for one in examples():
+            if (one.type_name, one.id) == (type_name, resource_id):
+                return resource_response(one.load())
         raise _no_page()
 
     return blueprint
 
 
-def _content(resource: Resource, definitions: Definitions, examples: Callable[[], Iterable[Resource]]) -> dict[str, Any]:
+def _content(resource: Resource, definitions: Definitions, examples: Iterable[Published]) -> dict[str, Any]:
     """What the template of one definition shows beside its head."""
     kind = _section(resource)
     if kind == "profile":
@@ -122,13 +122,13 @@ def _content(resource: Resource, definitions: Definitions, examples: Callable[[]
             "rows": rows.element_rows(resource, whole=False),
             "all_rows": rows.element_rows(resource, whole=True),
             "rules": rows.rules(resource),
-            "examples": list(_whole_examples(resource, examples())),
+            "examples": list(_whole_examples(resource, examples)),
         }
     if kind == "extension":
         return {
             "rows": rows.extension_rows(resource),
             "rules": rows.rules(resource),
-            "examples": list(_fragments(resource, [*examples(), *_terminology(definitions)])),
+            "examples": list(_fragments(resource, chain(examples, _terminology(definitions)))),
         }
     if kind == "OperationDefinition":
         return {"parameters": rows.parameter_rows(resource)}
@@ -137,24 +137,22 @@ def _content(resource: Resource, definitions: Definitions, examples: Callable[[]
     return {"printed": rows.printed(resource)}
 
 
-def _whole_examples(profile: Resource, examples: Iterable[Resource]) -> Iterator[tuple[Resource, str]]:
-    for one in examples:
+def _whole_examples(profile: Resource, examples: Iterable[Published]) -> Iterator[tuple[Resource, str]]:
+    for one in (published.load() for published in examples if published.type_name == profile["type"]):
         if any(name.partition("|")[0] == profile["url"] for name in one.get("meta", {}).get("profile", ())):
             yield one, rows.printed(rows.shortened(one))
 
 
-def _fragments(extension: Resource, examples: Iterable[Resource]) -> Iterator[tuple[Resource, str]]:
+def _fragments(extension: Resource, examples: Iterable[Published]) -> Iterator[tuple[Resource, str]]:
     """One: the first that is found, since the same in another answer says nothing new."""
-    for one in examples:
+    for one in (published.load() for published in examples):
         for fragment in rows.fragments(one, extension["url"]):
             yield one, rows.printed(rows.shortened(fragment, listed=12))
             return
 
 
-def _terminology(definitions: Definitions) -> Iterator[Resource]:
-    for one in definitions:
-        if one.type_name in ("CodeSystem", "ValueSet", "ConceptMap"):
-            yield one.load()
+def _terminology(definitions: Definitions) -> Iterator[Published]:
+    return (one for one in definitions if one.type_name in ("CodeSystem", "ValueSet", "ConceptMap"))
 
 
 def _codes(resource: Resource, definitions: Definitions) -> Iterator[tuple[str, Resource]]:

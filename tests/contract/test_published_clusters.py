@@ -75,3 +75,22 @@ def test_a_cluster_has_words_in_every_language(assess: Callable[..., Resource]) 
         told = json.dumps([one.get("rationale", "") for one in answer["prediction"]], ensure_ascii=False) + answer["text"]["div"]
         assert words in told, language
         assert "berlin_pattern" not in told
+
+
+def test_a_later_submission_counts_the_items_of_both_and_says_how_the_count_changed(
+    assess: Callable[..., Resource], client: FlaskClient, respond: Callable[..., Resource]
+) -> None:
+    """What was worked out is not carried over as an answer; its items are, and the change is told with both counts."""
+    earlier = assess(second_half_night="present", alternating_buttock="present", lbp_present="present")
+    later = respond(status="completed", improves_exercise_not_rest="present")
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": earlier}, {"resource": later}]}
+    response = client.post("/fhir/$assess", data=json.dumps(bundle, default=float), content_type=TYPE)
+    assert response.status_code == 200, response.text
+    (change,) = extensions(json.loads(response.data), "change")
+    reasons = [
+        {part["url"]: next(value for key, value in part.items() if key.startswith("value")) for part in one["extension"]}
+        for one in change["extension"]
+        if one["url"] == "reason"
+    ]
+    own = next(one for one in reasons if one["finding"] == "berlin_pattern")
+    assert (own["before"], own["after"]) == (2, 3)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import random
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -265,6 +267,53 @@ def test_R54_validation_changes_nothing_of_what_it_is_given(service: Service, as
     before = json.dumps(assessment)
     service.validator.verdict(assessment, type_name="RiskAssessment")
     assert json.dumps(assessment) == before
+
+
+# --- what nobody foresees ----------------------------------------------------------------------------------------------
+
+JUNK: tuple[Any, ...] = (None, 5, -1.5, "", "x", True, [], {}, [None], [[]], [1, "a"], {"x": 1}, {"extension": 5}, "\u0000")
+
+
+def places(node: Any, path: Path = ()) -> Iterator[Path]:
+    if isinstance(node, (list, dict)):
+        for step in node if isinstance(node, dict) else range(len(node)):
+            yield (*path, step)
+            yield from places(node[step], (*path, step))
+
+
+def test_R54_junk_anywhere_is_a_verdict_and_never_a_failure(client: FlaskClient, hip_case: Resource, finding: Resource) -> None:
+    made = client.post("/fhir/$assess", data=json.dumps(hip_case), content_type="application/fhir+json")
+    dice = random.Random(4)
+    for resource, times in ((made.get_json(force=True), 12), (finding, 100), (hip_case, 60)):
+        everywhere = list(places(resource))
+        for _ in range(times):
+            copied = copy.deepcopy(resource)
+            for path in dice.sample(everywhere, 3):
+                node: Any = copied
+                for step in path[:-1]:
+                    node = node[step] if isinstance(node, (dict, list)) and _has(node, step) else None
+                if isinstance(node, (dict, list)) and _has(node, path[-1]) and path != ("resourceType",):
+                    node[path[-1]] = dice.choice(JUNK)
+            response = client.post(
+                f"/fhir/{resource['resourceType']}/$validate", data=json.dumps(copied), content_type="application/fhir+json"
+            )
+            assert response.status_code in (200, 400), (response.text, copied)
+
+
+def _has(node: Any, step: str | int) -> bool:
+    return step in node if isinstance(node, dict) else isinstance(step, int) and step < len(node)
+
+
+def test_R54_a_body_with_very_many_faults_or_rules_is_answered_in_time(client: FlaskClient) -> None:
+    bare: Resource = {"resourceType": "RiskAssessment", "status": "final", "subject": {"reference": "Patient/1"}}
+    unknown = {"url": f"{PROFILES}/no-such", "valueCode": "x"}
+    issues = validate(client, "RiskAssessment", {**bare, "extension": [unknown] * 5_000})
+    assert 500 <= len(issues) <= 1_100 and "more faults" in issues[-1]["details"]["text"]
+    costly = {"url": f"{PROFILES}/coverage", "valueDecimal": 0.5}
+    started = time.monotonic()
+    found = errors(validate(client, "RiskAssessment", {**bare, "extension": [costly] * 20_000}))
+    assert ("too-costly", "") in found
+    assert time.monotonic() - started < 30
 
 
 # --- stored resources --------------------------------------------------------------------------------------------------

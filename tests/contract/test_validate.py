@@ -293,7 +293,7 @@ def test_R54_junk_anywhere_is_a_verdict_and_never_a_failure(client: FlaskClient,
                 for step in path[:-1]:
                     node = node[step] if isinstance(node, (dict, list)) and _has(node, step) else None
                 if isinstance(node, (dict, list)) and _has(node, path[-1]) and path != ("resourceType",):
-                    node[path[-1]] = dice.choice(JUNK)
+                    node[path[-1]] = copy.deepcopy(dice.choice(JUNK))
             response = client.post(
                 f"/fhir/{resource['resourceType']}/$validate", data=json.dumps(copied), content_type="application/fhir+json"
             )

@@ -62,7 +62,8 @@ def command(seconds: float, rounds: int, repeats: int, hooks: bool) -> None:
     if hooks:
         from service.cli.bench_hooks import measure_hooks
 
-        measure_hooks(console, dict(service.parts.questionnaire), seconds=seconds, rounds=rounds)
+        warm_up(service)
+        measure_hooks(console, service, seconds=seconds, rounds=rounds)
         return
     warm_up(service)
     from service.fhir.r4 import serialise

@@ -38,7 +38,9 @@ def upgrade(engine: Engine) -> bool:
     with engine.connect() as connection:
         if current_revision(connection) == newest:
             return False
-    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+    # READ COMMITTED whatever the server's default: who waited for the lock must see what was done meanwhile.
+    isolation = {"isolation_level": "READ COMMITTED"} if engine.dialect.name == "postgresql" else {}
+    with engine.connect().execution_options(**{WRITES: True}, **isolation) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SET LOCAL statement_timeout = 0"))

@@ -58,7 +58,9 @@ class SqlStore(ResourceStore):
         self._writer = threading.Lock()
         reading = {} if self._sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reading = engine.execution_options(**reading)
-        self._writing = engine.execution_options(**{WRITES: True})
+        # Said aloud, because a server may have another default: a writer that waited for a lock must then see what it waited for.
+        writing = {} if self._sqlite else {"isolation_level": "READ COMMITTED"}
+        self._writing = engine.execution_options(**{WRITES: True}, **writing)
 
     @contextmanager
     def reading(self) -> Iterator[SqlReader]:

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import func, select
+from support.postgresql import PostgresServer
 
 from service.errors import VersionConflict
 from service.fhir.index_values import DateValue, QuantityValue, ReferenceValue, StringValue, TokenValue, UriValue
@@ -288,6 +290,30 @@ def test_asking_for_what_is_new_does_not_read_what_is_old(database_url: str, ope
         plan = "\n".join(str(row[-1]) for row in rows)
         assert "last_updated" in plan and "SCAN resource_version\n" not in plan and "Seq Scan" not in plan, plan
         assert "TEMP B-TREE" not in plan and "Sort" not in plan, plan
+
+
+def test_conditions_hold_where_the_server_has_another_default_isolation(
+    postgresql: PostgresServer, open_store: Open
+) -> None:
+    """In a snapshot taken before the wait, nobody would see what the one before wrote."""
+    url = postgresql.create_database("isolation")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER DATABASE isolation SET default_transaction_isolation = 'repeatable read'")
+    stores = [open_store(url, connections=6) for _ in range(2)]
+    barrier = threading.Barrier(10)
+
+    def create_if_none(transaction: Transaction) -> bool:
+        if transaction.history(HistoryQuery("Patient", count=1)).versions:
+            return False
+        transaction.create(PATIENT)
+        return True
+
+    def run(number: int) -> bool:
+        barrier.wait()
+        return stores[number % 2].transact(create_if_none, conditional=["Patient"])
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sorted(pool.map(run, range(10))) == [False] * 9 + [True]
 
 
 def test_a_page_of_large_resources_is_shorter_and_the_next_goes_on(store: SqlStore) -> None:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import random
 import re
 import tarfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import requests
-from conformance.samples import sample
+from conformance.samples import SAMPLES, sample
 from support.hook_calls import case, hook_call, order
 from support.servers import FHIR_JSON, ROOT
 from werkzeug.exceptions import HTTPException
@@ -27,7 +29,9 @@ Resource = dict[str, Any]
 
 STORIES = sorted((ROOT / "tests" / "data").glob("*.json"))
 LANGUAGES = ("en", "de")
-RANDOM_ANSWER_SETS = 160
+RANDOM_ANSWER_SETS = 240
+# HL7's validator takes seconds for one assessment, so it sees one random answer in so many.
+SHARE_OF_SLOW_VALIDATOR = 6
 SEED = 20261128  # any; fixed, so that a fault found can be found again
 
 # What a validator has to know besides R4 to judge the rest.
@@ -47,7 +51,13 @@ NOT_HARVESTED: Mapping[str, str] = {
     "GET /healthz": "plain JSON for probes, no FHIR",
     "GET /readyz": "plain JSON for probes, no FHIR",
     "GET /openapi.json": "OpenAPI, no FHIR",
+    "POST /fhir/Bundle/<fhir_id:resource_id>/$validate": "Bundles are not stored, so none has an id here",
     "GET /docs/": "a page for people",
+    "GET /profiles/": "a page for people",
+    "GET /profiles/<type_name>/<fhir_id:resource_id>": "a page for people",
+    "GET /profiles/examples/<type_name>/<fhir_id:resource_id>": "a page for people",
+    "GET /reports/feedback": "plain JSON and a page for people",
+    "POST /cds-services/<service_id>/feedback": "answers without a body",
     "GET /docs/<path:path>": "scripts and styles of that page",
 }
 
@@ -58,10 +68,14 @@ class Harvest:
 
     url: str
     routes: Map
+    receiver: str = ""  # the address of somebody who takes notifications ...
+    notified: Callable[[], list[str]] = list  # ... and the bodies that were sent there
     resources: dict[str, str] = field(default_factory=dict)  # name -> JSON as it was sent
     reached: set[str] = field(default_factory=set)  # routes that answered with success, as "GET /fhir/metadata"
     statuses: set[int] = field(default_factory=set)
     session: requests.Session = field(default_factory=requests.Session)
+    definitions: dict[str, str] = field(default_factory=dict)  # file name -> JSON, of what validators must know
+    _seen: set[str] = field(default_factory=set)
 
     def ask(
         self,
@@ -83,31 +97,38 @@ class Harvest:
         self._keep(name, response)
         return response
 
+    def sample(self, type_name: str, **more: Any) -> Resource:
+        """A sample of that type which this server takes."""
+        made = copy.deepcopy(sample(type_name, **more))
+        if type_name == "Subscription":
+            made["channel"]["endpoint"] = self.receiver
+        return made
+
     def keep(self, name: str, text: str) -> None:
-        """Add one resource, as JSON text, under a name of its own."""
+        """Add one resource, as JSON text, under a name of its own; not again what was there before."""
+        content = json.dumps(json.loads(text), sort_keys=True)
+        if content in self._seen:
+            return
+        self._seen.add(content)
         clean = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")
         while clean in self.resources:
             stem, _, number = clean.rpartition("~")
             clean = f"{stem}~{int(number) + 1}" if stem and number.isdigit() else f"{clean}~2"
         self.resources[clean] = text
 
-    def write(self, folder: Path) -> None:
-        """One file for each resource."""
+    def write(self, folder: Path, more: Path) -> None:
+        """One file for each resource; those of most random answers into the folder `more`, for the quick validators alone."""
         folder.mkdir(parents=True, exist_ok=True)
+        more.mkdir(parents=True, exist_ok=True)
         for name, text in self.resources.items():
-            (folder / f"{name}.json").write_text(text, encoding="utf-8")
+            number = int(found[1]) if (found := re.match(r"random-(\d+)", name)) else 0
+            (more if number % SHARE_OF_SLOW_VALIDATOR else folder).joinpath(f"{name}.json").write_text(text, encoding="utf-8")
 
     def write_definitions(self, folder: Path) -> None:
-        """One file for each conformance resource that was found in a search."""
+        """One file for each conformance resource that the service publishes."""
         folder.mkdir(parents=True, exist_ok=True)
-        for text in self.resources.values():
-            bundle = json.loads(text)
-            if bundle.get("type") != "searchset":
-                continue
-            for resource in (entry["resource"] for entry in bundle.get("entry", ())):
-                if resource["resourceType"] in DEFINING:
-                    name = f"{resource['resourceType']}-{resource['id']}.json"
-                    (folder / name).write_text(json.dumps(resource), encoding="utf-8")
+        for name, text in self.definitions.items():
+            (folder / name).write_text(text, encoding="utf-8")
 
     def _reach(self, method: str, path: str) -> None:
         try:
@@ -166,11 +187,19 @@ def published(harvest: Harvest) -> None:
         if "search-type" not in offers:
             continue
         kind = offered["type"]
-        page = harvest.ask(f"search-{kind}", "GET", f"/fhir/{kind}").json()
-        for entry in page.get("entry", ()) if "read" in offers else ():
-            harvest.ask(f"{kind}-{entry['resource']['id']}", "GET", f"/fhir/{kind}/{entry['resource']['id']}")
+        # The Bundle of all of them would be judged a second time; one of two shows how such a Bundle is made.
+        every = harvest.session.get(f"{harvest.url}/fhir/{kind}", timeout=60).json().get("entry", ())
+        found = [entry["resource"] for entry in every if entry["search"]["mode"] == "match"]
+        for resource in found:
+            read = harvest.ask(f"{kind}-{resource['id']}", "GET", f"/fhir/{kind}/{resource['id']}")
+            if kind in DEFINING:
+                harvest.definitions[f"{kind}-{resource['id']}.json"] = read.content.decode()
+        some = ",".join(resource["id"] for resource in found[:2])
+        harvest.ask(f"search-{kind}", "GET", f"/fhir/{kind}?_id={some}")
+        form = {"Content_Type": "application/x-www-form-urlencoded"}
+        harvest.ask(f"search-{kind}-by-post", "POST", f"/fhir/{kind}/_search", f"_id={some}".encode(), **form)
         harvest.ask(f"search-{kind}-nothing", "GET", f"/fhir/{kind}?_id=nothing-has-this-id")
-        harvest.ask(f"search-{kind}-unknown-parameter", "GET", f"/fhir/{kind}?bogus=1")
+        harvest.ask(f"search-{kind}-unknown-parameter", "GET", f"/fhir/{kind}?_id={some}&bogus=1")
 
 
 def stories(harvest: Harvest) -> None:
@@ -180,8 +209,10 @@ def stories(harvest: Harvest) -> None:
         harvest.keep(f"story-{path.stem}", body.decode())
         for language in LANGUAGES:
             harvest.ask(f"assessed-{path.stem}-{language}", "POST", "/fhir/$assess", body, Accept_Language=language)
-            everything = "/fhir/$assess?care-plan=true&what-if=true"
-            harvest.ask(f"assessed-all-{path.stem}-{language}", "POST", everything, body, Accept_Language=language)
+        plan = "/fhir/$assess?care-plan=true"
+        harvest.ask(f"assessed-with-plan-{path.stem}", "POST", plan, body, Accept_Language=LANGUAGES[len(path.stem) % 2])
+        if path.stem == "emergency":  # by far the longest answers, and alike
+            harvest.ask(f"assessed-what-if-{path.stem}", "POST", "/fhir/$assess?what-if=true&care-plan=true", body)
 
 
 def parts_of_stories(harvest: Harvest) -> None:
@@ -190,7 +221,7 @@ def parts_of_stories(harvest: Harvest) -> None:
         story = json.loads(path.read_text(encoding="utf-8"))
         parts = [entry["resource"] for entry in story.get("entry", ())] or [story]
         for kind in ("QuestionnaireResponse", "Observation"):
-            for part in (part for part in parts if part["resourceType"] == kind):
+            for part in [part for part in parts if part["resourceType"] == kind][:1]:
                 harvest.ask(f"assessed-{kind}-{path.stem}", "POST", f"/fhir/{kind}/$assess", part)
     story = json.loads(STORIES[0].read_text(encoding="utf-8"))
     first = harvest.ask("first-assessment", "POST", "/fhir/$assess", story).json()
@@ -205,14 +236,16 @@ def parts_of_stories(harvest: Harvest) -> None:
 
 
 def random_answers(harvest: Harvest) -> None:
-    """Filled-in forms by chance: a few answers, many, all; each sixteenth with all there is to ask for."""
+    """Filled-in forms by chance: a few answers, many, all; in turn in each language, each fourth with a plan."""
     form = harvest.ask("form", "GET", "/fhir/Questionnaire/hip-spine-intake").json()
     chance = random.Random(SEED)
     questions = [item for item in _flat(form["item"]) if item["type"] in ("choice", "decimal")]
     for number in range(RANDOM_ANSWER_SETS):
         size = chance.choice((1, 3, 8, 20, 60, len(questions)))
         response = response_to(form, chance, {item["linkId"] for item in chance.sample(questions, min(size, len(questions)))})
-        query = "?care-plan=true&what-if=true" if number % 16 == 0 else ""
+        query = "?care-plan=true" if number % 4 == 0 else ""
+        if number % 80 == 0:
+            query = "?care-plan=true&what-if=true"
         name = f"random-{number:03d}"
         harvest.ask(name, "POST", f"/fhir/$assess{query}", response, Accept_Language=LANGUAGES[number % len(LANGUAGES)])
 
@@ -224,7 +257,7 @@ def response_to(form: Resource, chance: random.Random, answered: set[str]) -> Re
         found = []
         for item in items:
             inner = filled(item.get("item", ()))
-            if item["linkId"] in answered:
+            if item["linkId"] in answered and _is_enabled(item, answered):
                 found.append({"linkId": item["linkId"], "answer": [_answer(item, chance)]})
             elif inner:
                 found.append({"linkId": item["linkId"], "item": inner})
@@ -337,6 +370,10 @@ def stored(harvest: Harvest) -> None:
 
 def _one_type(harvest: Harvest, kind: str, offers: set[str]) -> None:
     ask = harvest.ask
+
+    def sample(type_name: str, **more: Any) -> Resource:
+        return harvest.sample(type_name, **more)
+
     tag = {"meta": {"tag": [{"system": "urn:ietf:rfc:3986", "code": "harvest"}]}}
     made = ask(f"{kind}-created", "POST", f"/fhir/{kind}", sample(kind, **tag), Prefer="return=representation")
     ask(f"{kind}-created-outcome", "POST", f"/fhir/{kind}", sample(kind), Prefer="return=OperationOutcome")
@@ -359,6 +396,34 @@ def _one_type(harvest: Harvest, kind: str, offers: set[str]) -> None:
         ask(f"{kind}-deleted", "DELETE", place)
         ask(f"{kind}-gone", "GET", place)
         ask(f"{kind}-history-with-deletion", "GET", f"{place}/_history")
+
+
+def validations(harvest: Harvest) -> None:
+    """$validate of each type, at the type and on an instance, with something sound and with something broken."""
+    statement = harvest.ask("capability", "GET", "/fhir/metadata").json()
+    for offered in statement["rest"][0]["resource"]:
+        kind = offered["type"]
+        if all(operation["name"] != "validate" for operation in offered.get("operation", ())):
+            continue
+        body = sample(kind) if kind in SAMPLES else {"resourceType": kind}
+        harvest.ask(f"validated-{kind}", "POST", f"/fhir/{kind}/$validate", body)
+        harvest.ask(f"validated-{kind}-broken", "POST", f"/fhir/{kind}/$validate", {"resourceType": kind, "status": "?", "x": 1})
+        place = _instance(harvest, kind, {one["code"] for one in offered.get("interaction", ())})
+        if place is not None:
+            harvest.ask(
+                f"validated-{kind}-instance", "POST", f"{place}/$validate", harvest.session.get(harvest.url + place).content
+            )
+
+
+def _instance(harvest: Harvest, kind: str, offers: set[str]) -> str | None:
+    """The address of some resource of the type; None if it has none."""
+    if "create" in offers:
+        made = harvest.ask(f"{kind}-made", "POST", f"/fhir/{kind}", harvest.sample(kind), Prefer="return=representation")
+        return f"/fhir/{kind}/{made.json()['id']}" if made.ok else None
+    if "read" in offers and kind != "Bundle":
+        entries = harvest.session.get(f"{harvest.url}/fhir/{kind}", timeout=60).json().get("entry", ())
+        return next((f"/fhir/{kind}/{entry['resource']['id']}" for entry in entries), None)
+    return None
 
 
 def bundles(harvest: Harvest) -> None:
@@ -395,6 +460,51 @@ def assessed_when_stored(harvest: Harvest) -> None:
     harvest.ask("extracted-stored", "POST", f"/fhir/QuestionnaireResponse/{kept.get('id')}/$extract")
 
 
+def everything_and_exports(harvest: Harvest) -> None:
+    """All of one patient at once, and all of all as files."""
+    patient = harvest.ask("everything-of", "POST", "/fhir/Patient", sample("Patient"), Prefer="return=representation").json()
+    seen = sample("Observation", subject={"reference": f"Patient/{patient['id']}"})
+    harvest.ask("everything-seen", "POST", "/fhir/Observation", seen)
+    for method in ("GET", "POST"):
+        harvest.ask(f"everything-{method}", method, f"/fhir/Patient/{patient['id']}/$everything")
+        for place in ("", "/Patient"):
+            begun = harvest.ask(
+                f"export-{method}", method, f"/fhir{place}/$export?_type=Observation,Patient", Prefer="respond-async"
+            )
+            status = urlsplit(begun.headers["Content-Location"]).path
+            deadline = time.monotonic() + 30
+            while (done := harvest.ask("export-status", "GET", status)).status_code == 202 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            for file in done.json()["output"]:
+                harvest.ask(f"exported-{file['type']}", "GET", urlsplit(file["url"]).path)
+            harvest.ask("export-dropped", "DELETE", status)
+            harvest.ask("export-gone", "GET", status)
+
+
+def subscriptions(harvest: Harvest) -> None:
+    """A Subscription, what it says of itself, and the notifications it sends."""
+    made = harvest.ask("subscribed", "POST", "/fhir/Subscription", harvest.sample("Subscription"), Prefer="return=representation")
+    place = f"/fhir/Subscription/{made.json()['id']}"
+    for _ in range(300):
+        if harvest.session.get(harvest.url + place).json()["status"] == "active":
+            break
+        time.sleep(0.1)
+    harvest.ask("subscription-active", "GET", place)
+    harvest.ask("subscription-news", "POST", "/fhir/RiskAssessment", sample("RiskAssessment"))
+    for _ in range(300):
+        if sum("notification" in text for text in harvest.notified()) > 1:
+            break
+        time.sleep(0.1)
+    for number, text in enumerate(harvest.notified()):
+        harvest.keep(f"notification-{number}", text)
+    for operation in ("$status", "$events"):
+        harvest.ask(f"subscription-{operation}", "GET", f"{place}/{operation}")
+        harvest.ask(f"subscription-{operation}-post", "POST", f"{place}/{operation}")
+    for operation in ("$status", "$topics"):
+        harvest.ask(f"subscriptions-{operation}", "GET", f"/fhir/Subscription/{operation}")
+        harvest.ask(f"subscriptions-{operation}-post", "POST", f"/fhir/Subscription/{operation}")
+
+
 def hooks(harvest: Harvest) -> None:
     """A call of each hook service: the drafts on its cards are resources too."""
     for service in harvest.ask("hook-services", "GET", "/cds-services").json()["services"]:
@@ -419,6 +529,14 @@ def package(harvest: Harvest) -> None:
                 text = opened.read().decode()
                 if "resourceType" in json.loads(text) and ".index" not in member.name:
                     harvest.keep(member.name.removesuffix(".json"), text)
+
+
+def _is_enabled(item: Resource, answered: set[str]) -> bool:
+    """Whether the form asks that question; of the conditions, only those on an answer being there or not."""
+    rules = item.get("enableWhen", ())
+    assert all(rule["operator"] == "exists" for rule in rules)
+    met = [(rule["question"] in answered) == rule["answerBoolean"] for rule in rules]
+    return not met or (any(met) if item.get("enableBehavior") == "any" else all(met))
 
 
 def refusals(harvest: Harvest) -> None:
@@ -483,8 +601,11 @@ SOURCES: tuple[Callable[[Harvest], None], ...] = (
     terminology_operations,
     form_operations,
     stored,
+    validations,
     bundles,
     assessed_when_stored,
+    everything_and_exports,
+    subscriptions,
     hooks,
     package,
     refusals,

@@ -60,8 +60,20 @@ SAMPLES: dict[str, Resource] = {
     "Subscription": {
         "status": "requested",
         "reason": "a test",
-        "criteria": "RiskAssessment?status=final",
-        "channel": {"type": "rest-hook", "endpoint": "https://receiver.example/hook", "payload": "application/fhir+json"},
+        "criteria": "https://hipspine.example/fhir/SubscriptionTopic/risk-assessment",
+        "channel": {
+            "type": "rest-hook",
+            "endpoint": "https://receiver.example/hook",  # the harvest puts its own receiver here
+            "payload": "application/fhir+json",
+            "_payload": {
+                "extension": [
+                    {
+                        "url": "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-payload-content",
+                        "valueCode": "full-resource",
+                    }
+                ]
+            },
+        },
     },
 }
 

@@ -1,4 +1,4 @@
-"""The warnings that stand, and why: known_warnings.json."""
+"""What validators say that stands, and why: known_warnings.json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conformance.validators import Issue
 
 @dataclass(frozen=True, slots=True)
 class KnownWarning:
-    """A kind of warning of one validator that we let stand."""
+    """A kind of remark of one validator that we let stand."""
 
     validator: str
     pattern: str
@@ -24,6 +24,12 @@ def known_warnings() -> list[KnownWarning]:
     """Those of known_warnings.json."""
     listed = json.loads((HERE / "known_warnings.json").read_text(encoding="utf-8"))["warnings"]
     return [KnownWarning(**warning) for warning in listed]
+
+
+def known_faults() -> list[KnownWarning]:
+    """Errors on StructureDefinitions that are the validator's own."""
+    listed = json.loads((HERE / "known_warnings.json").read_text(encoding="utf-8"))["faults_of_validators"]
+    return [KnownWarning(**fault) for fault in listed]
 
 
 def explained_by(issue: Issue, known: Sequence[KnownWarning]) -> KnownWarning | None:

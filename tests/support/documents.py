@@ -98,7 +98,7 @@ def start_server() -> LiveServer:
         process = subprocess.Popen(
             [sys.executable, "-m", "service", "serve", "--port", "0"],
             cwd=ROOT,
-            env=clean_environment(),
+            env=clean_environment(HIPSPINE_DATA_FOLDER=str(log_file.parent)),
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

@@ -87,18 +87,19 @@ function asIssue(issue, place) {
   };
 }
 
-// A resource and every resource inside it, each with its place.
-function* resourcesIn(value, place) {
-  if (Array.isArray(value)) {
-    for (const [index, member] of value.entries()) {
-      yield* resourcesIn(member, `${place}[${index}]`);
+// A resource and every resource inside it, each with its place. Without recursion: some of what is judged is nested too deep.
+function* resourcesIn(resource, start) {
+  const open = [[start, resource]];
+  while (open.length > 0) {
+    const [place, value] = open.pop();
+    if (value === null || typeof value !== 'object') {
+      continue;
     }
-  } else if (value !== null && typeof value === 'object') {
     if (typeof value.resourceType === 'string') {
       yield [place, value];
     }
     for (const [name, member] of Object.entries(value)) {
-      yield* resourcesIn(member, `${place}.${name}`);
+      open.push([Array.isArray(value) ? `${place}[${name}]` : `${place}.${name}`, member]);
     }
   }
 }

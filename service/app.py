@@ -45,7 +45,7 @@ from service.interactions.matching import matcher
 from service.interactions.retrieving import Retriever
 from service.interactions.searching import Searches
 from service.interactions.seeding import store_ours
-from service.interactions.single import Interactions
+from service.interactions.single import Interactions, read
 from service.knowledge.load import load_knowledge_base
 from service.languages import translated_vocabularies
 from service.mapping.questionnaire import build_questionnaire
@@ -97,7 +97,7 @@ class Service:
     parts: Parts
     definitions: Definitions
     assess: Assess
-    extract: FormOperation
+    extract: Callable[..., Resource]
     populate: FormOperation
     terminology: TerminologyOperations
     validator: Validator
@@ -157,9 +157,16 @@ def build_service(
         [questionnaire, *published_terminology(terminology), *_compiled("resources", settings), *card]
     )
 
-    def extracted(raw: bytes, resource_id: str | None) -> Resource:
+    def extracted(raw: bytes, resource_id: str | None, *, store: ResourceStore | None = None) -> Resource:
+        stored: Resource | None = None
+        if resource_id is not None and store is not None:
+            with store.reading() as reader:
+                held = read(reader, "QuestionnaireResponse", resource_id)
+            stored = r4.read_stored(held.body or b"")
+        if stored is not None and not raw.strip():
+            return extract(None, parts=parts, stored=stored)
         parsed = r4.parse(raw, limits=limits)
-        return extract(parsed.resource, parts=parts, warnings=parsed.warnings)
+        return extract(parsed.resource, parts=parts, warnings=parsed.warnings, stored=stored)
 
     def populated(raw: bytes, resource_id: str | None) -> Resource:
         if resource_id is not None:
@@ -225,7 +232,7 @@ def create_app(
         operations={
             "assess": partial(assess_view, partial(service.assess, store=store), service.parts.languages),
             "everything": partial(everything_view, store, address, new_id, limits_of(settings)),
-            "extract": partial(form_view, service.extract),
+            "extract": partial(form_view, partial(service.extract, store=store)),
             "populate": partial(form_view, service.populate),
             **(views_beside(beside, limits_of(settings), address) if beside is not None else {}),
             "validate": partial(validate_view, validation),

@@ -77,6 +77,7 @@ EXTRACT = Operation(
     name="extract",
     definition="extract",
     documentation="Turns the answers of a form into Observations, as a transaction Bundle in Parameters. Stores nothing.",
+    levels=("type", "instance"),
 )
 
 POPULATE = Operation(

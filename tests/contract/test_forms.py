@@ -244,6 +244,20 @@ def test_extract_refuses_what_is_no_form(client: FlaskClient, respond: Callable[
         assert response.status_code == 400, response.text[:300]
 
 
+def test_S6_a_stored_form_is_extracted_at_its_address(stored: FlaskClient, respond: Callable[..., Resource]) -> None:
+    form = respond(status="completed", pain_groin="present", fadir="absent") | {"id": "extract-1"}
+    put = stored.put("/fhir/QuestionnaireResponse/extract-1", data=json.dumps(form), content_type="application/fhir+json")
+    assert put.status_code in (200, 201), put.text
+    before = stored.get("/fhir/Observation?_summary=count").get_json(force=True)["total"]
+    response = stored.post("/fhir/QuestionnaireResponse/extract-1/$extract")
+    found = [entry["resource"] for entry in parts_of(response)["return"]["entry"]]
+    assert len(found) == 2
+    assert {one["derivedFrom"][0]["reference"] for one in found} == {"QuestionnaireResponse/extract-1"}
+    assert stored.get("/fhir/Observation?_summary=count").get_json(force=True)["total"] == before  # nothing is stored
+    assert post(stored, "QuestionnaireResponse/extract-1/$extract", form).status_code == 400  # one form at a time
+    assert stored.post("/fhir/QuestionnaireResponse/nobody/$extract").status_code == 404
+
+
 # --- $populate ---------------------------------------------------------------------------------------------------
 
 

@@ -207,7 +207,7 @@ def _operation(
         ["Parameters", *bare, *([place] if operation.name == "validate" and place not in bare else [])],
         sources.examples,
         names=[one.name for one in taken],
-        required=level != "instance",
+        required=level != "instance" and operation.name not in _ASKED_WITHOUT_BODY,
     )
     return described
 
@@ -239,7 +239,9 @@ def _taken(
 
 
 # What operations of the standard answer where that is not Parameters.
-_RESULTS: Mapping[str, str] = {"everything": "Bundle", "expand": "ValueSet", "validate": "OperationOutcome"}
+# Operations that may be posted without a body: they need no parameter.
+_ASKED_WITHOUT_BODY = frozenset({"topics", "status", "export"})
+_RESULTS: Mapping[str, str] = {"everything": "Bundle", "expand": "ValueSet", "validate": "OperationOutcome", "status": "Bundle", "events": "Bundle"}
 # Types that an operation takes without Parameters around them.
 _BARE = ("QuestionnaireResponse", "Observation", "Bundle")
 

@@ -238,10 +238,16 @@ def _taken(
     ]
 
 
-# What operations of the standard answer where that is not Parameters.
 # Operations that may be posted without a body: they need no parameter.
 _ASKED_WITHOUT_BODY = frozenset({"topics", "status", "export"})
-_RESULTS: Mapping[str, str] = {"everything": "Bundle", "expand": "ValueSet", "validate": "OperationOutcome", "status": "Bundle", "events": "Bundle"}
+# What operations of others answer where that is not Parameters.
+_RESULTS: Mapping[str, str] = {
+    "everything": "Bundle",
+    "expand": "ValueSet",
+    "validate": "OperationOutcome",
+    "status": "Bundle",
+    "events": "Bundle",
+}
 # Types that an operation takes without Parameters around them.
 _BARE = ("QuestionnaireResponse", "Observation", "Bundle")
 

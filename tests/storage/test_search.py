@@ -17,6 +17,7 @@ from support.slow_search import Question, Slow, random_question, sort_key
 from service.errors import MalformedInput
 from service.fhir.search import SearchContext, SearchQuery, read_query
 from service.fhir.search_index import resource_indexer
+from service.fhir.search_match import Subject, meets, subject_of
 from service.fhir.search_parameters import parameters_of
 from service.storage import search as search_module
 from service.storage import search_gather, search_plan
@@ -118,6 +119,25 @@ def test_random_searches_find_what_looking_at_every_resource_finds(store: SqlSto
         assert page(store, type_name, *pairs, ("_count", "0")).total == len(wanted), pairs
         met += 0 < len(wanted) < PER_TYPE
     assert met > QUESTIONS / 4  # most questions tell some resources from others
+
+
+def test_one_resource_looked_at_in_memory_gets_the_same_verdict(world: dict[str, Slow]) -> None:
+    """Of random questions, and of the composite ones that those leave out."""
+    rng = random.Random("in memory")
+    indexer = resource_indexer(CONTEXT.servers)
+    subjects = {reference: subject_of(slow.resource, indexer) for reference, slow in world.items()}
+
+    def of_type(type_name: str) -> list[Subject]:
+        return [subject for subject in subjects.values() if subject.type == type_name]
+
+    for _ in range(QUESTIONS):
+        type_name = rng.choice(TYPES)
+        questions = [random_question(type_name, rng, TYPES) for _ in range(rng.choice((1, 2)))]
+        query = asked(type_name, *((question.name, question.value) for question in questions))
+        met = {subject.id for subject in of_type(type_name) if meets(query.conditions, subject, of_type)}
+        assert met == expected(world, type_name, questions), [(question.name, question.value) for question in questions]
+    composite = asked("Observation", ("component-code-value-quantity", "final$gt4")).conditions
+    assert 0 < sum(meets(composite, subject, of_type) for subject in of_type("Observation")) < PER_TYPE
 
 
 def test_random_sorts_give_the_order_that_comparing_gives(store: SqlStore, world: dict[str, Slow], way: str) -> None:

@@ -8,7 +8,7 @@ carry an OFFSET of 0, which stops PostgreSQL from turning them into a join over 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Table, and_, exists, false, func, not_, or_, select, true
 from sqlalchemy.sql.selectable import FromClause
@@ -41,6 +41,15 @@ from service.storage.tables import (
 )
 
 Clause = ColumnElement[bool]
+
+
+class Row(Protocol):
+    """A table or an alias of one, or something that has its columns."""
+
+    @property
+    def c(self) -> Any: ...
+
+
 
 TABLE_OF: dict[str, Table] = {
     "token": search_token,
@@ -92,7 +101,7 @@ def probe_all(criteria: Sequence[Criterion], key: ColumnElement[Any]) -> Clause:
     return _exists(row, row.c.resource_key == key, aside(row.c.parameter) == number_of(parameter), *clauses)
 
 
-def row_clause(criterion: Criterion, row: FromClause) -> Clause:
+def row_clause(criterion: Criterion, row: Row) -> Clause:
     """Whether a row of the table of the parameter is one of the values asked for."""
     if criterion.modifier == "identifier":
         return or_(*(_identifier(match, row) for match in criterion.matches if isinstance(match, TokenMatch)))
@@ -109,13 +118,12 @@ def own_clause(criterion: Criterion, row: FromClause) -> Clause:
         if isinstance(match, TokenMatch):
             clauses.append(row.c.id == match.code if match.system in (None, "") else false())
         elif isinstance(match, DateMatch):
-            # Kept to the millisecond, which is what an instant in meta shows.
-            clauses.append(_period(match, row.c.last_updated, row.c.last_updated + 999))
+            clauses.append(_period(match, row.c.last_updated, _EndOfMillisecond(row.c.last_updated)))
     found = or_(*clauses)
     return not_(found) if criterion.modifier == "not" else found
 
 
-def match_clause(match: Match, row: FromClause) -> Clause:
+def match_clause(match: Match, row: Row) -> Clause:
     """Whether a row is what one match asks for."""
     match match:
         case TokenMatch():
@@ -136,6 +144,28 @@ def match_clause(match: Match, row: FromClause) -> Clause:
             raise TypeError("a composite lies in several rows")
 
 
+class _EndOfMillisecond:
+    """The last microsecond of a column that is kept to the millisecond, which is what an instant in meta shows.
+
+    Compared by moving the other side, so that an index over the column can be used.
+    """
+
+    def __init__(self, column: Any) -> None:
+        self._column = column
+
+    def __gt__(self, other: int) -> Any:
+        return self._column > other - 999
+
+    def __ge__(self, other: int) -> Any:
+        return self._column >= other - 999
+
+    def __lt__(self, other: int) -> Any:
+        return self._column < other - 999
+
+    def __le__(self, other: int) -> Any:
+        return self._column <= other - 999
+
+
 # --- kinds of values -------------------------------------------------------------------------------------------------
 
 
@@ -148,13 +178,13 @@ def _both(code: Any, wanted_code: str | None, system: Any, wanted_system: str | 
     return and_(true(), *clauses)
 
 
-def _identifier(match: TokenMatch, row: FromClause) -> Clause:
+def _identifier(match: TokenMatch, row: Row) -> Clause:
     return and_(
         row.c.identifier_value != "", _both(row.c.identifier_value, match.code, row.c.identifier_system, match.system)
     )
 
 
-def _reference(match: ReferenceMatch, row: FromClause) -> Clause:
+def _reference(match: ReferenceMatch, row: Row) -> Clause:
     clauses: list[Clause] = [row.c.target_id == match.id, row.c.server == match.server]
     if match.type:
         clauses.append(row.c.target_type == match.type)
@@ -189,7 +219,7 @@ def _period(match: DateMatch, low: Any, high: Any) -> Clause:
             return and_(high >= match.low, low <= match.high)
 
 
-def _number(match: NumberMatch, row: FromClause) -> Clause:
+def _number(match: NumberMatch, row: Row) -> Clause:
     low, high = row.c.low, row.c.high
     match match.prefix:
         case "eq":
@@ -212,19 +242,20 @@ def _number(match: NumberMatch, row: FromClause) -> Clause:
             return and_(high >= match.low, low <= match.high)
 
 
-def _starts(match: StringMatch, row: FromClause) -> Clause:
+def _starts(match: StringMatch, row: Row) -> Clause:
     start = match.folded[:START]
     if len(match.folded) < START:
         return and_(row.c.start >= start, row.c.start < start + _AFTER)
     return and_(row.c.start == start, func.substr(row.c.folded, 1, len(match.folded)) == match.folded)
 
 
-def _exact(match: StringMatch, row: FromClause) -> Clause:
+def _exact(match: StringMatch, row: Row) -> Clause:
     return and_(row.c.start == fold(match.exact)[:START], row.c.exact == match.exact)
 
 
-def _contains(match: StringMatch, row: FromClause) -> Clause:
-    return row.c.folded.contains(match.folded, autoescape=True)
+def _contains(match: StringMatch, row: Row) -> Clause:
+    found: Clause = row.c.folded.contains(match.folded, autoescape=True)
+    return found
 
 
 # --- several rows ----------------------------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ question here goes through an index and stops at the limit. Conditions that woul
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, select
 
 from service.fhir.search import Chain, Condition, Criterion, Reverse
 from service.fhir.search_values import CompositeMatch, DateMatch, Match, NumberMatch, QuantityMatch
@@ -25,6 +27,14 @@ _MANY = 400  # pairs in one IN
 Keys = set[int]
 # Which of a few conditions is looked at first: the one that usually leaves least.
 _RANK = ("_id", "reference", "token", "composite", "uri", "string", "chain", "_lastUpdated", "date", "number", "quantity")
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the index over a date or number: what its rows meet, and the start they are sorted by."""
+
+    low: ColumnElement[Any]
+    clauses: tuple[ColumnElement[bool], ...]
 
 
 def rank(criteria: Sequence[Condition]) -> int:
@@ -105,19 +115,32 @@ def _rows(type_name: str, criteria: Sequence[Criterion]) -> list[Select[Any]]:
     query = select(table.c.resource_key).where(table.c.parameter == number_of(parameter)).distinct()
     if parameter.type not in ("date", "number", "quantity"):
         return [query.where(row_clause(first, table))]
-    clauses = [row_clause(criterion, table) for criterion in criteria]
-    return [query.where(*clauses, *extra) for extra in segments_of(criteria)]
+    return [query.where(*stretch.clauses) for stretch in stretches_of(criteria)]
 
 
-def segments_of(criteria: Sequence[Criterion]) -> list[tuple[ColumnElement[bool], ...]]:
-    """Where the rows that meet the criteria can lie in the index: among the narrow ones in a window, and among the wide ones."""
+def stretches_of(criteria: Sequence[Criterion]) -> list[Stretch]:
+    """Where in the index the rows lie that meet all criteria: the narrow ones in a window, and the wide ones that reach into it.
+
+    Those of the first stretch start later than those of the second.
+    """
     table = TABLE_OF[criteria[0].parameter.type]
     low, high = window(criteria)
     ends = [*([table.c.low >= low] if low is not None else []), *([table.c.low <= high] if high is not None else [])]
-    if low is None or not all(any(_reaches_in(match) for match in criterion.matches) for criterion in criteria):
-        return [tuple(ends)]
-    below = and_(table.c.wide, table.c.high >= low, table.c.low < low)
-    return [tuple(ends), (below, *([table.c.low <= high] if high is not None else []))]
+    clauses = tuple(row_clause(criterion, table) for criterion in criteria)
+    found = [Stretch(table.c.low, (*clauses, *ends))]
+    if low is not None and all(any(_reaches_in(match) for match in criterion.matches) for criterion in criteria):
+        # Few rows are wide and they have an index of their own, which their start must not lead away from.
+        row = _ByHigh(table)
+        clauses = tuple(row_clause(criterion, row) for criterion in criteria)
+        found.append(Stretch(row.c.low, (*clauses, table.c.wide, table.c.high >= low, row.c.low < low)))
+    return found
+
+
+class _ByHigh:
+    """A table whose column `low` is not the way into it."""
+
+    def __init__(self, table: Table) -> None:
+        self.c = SimpleNamespace(**{**dict(table.c.items()), "low": aside(table.c.low)})
 
 
 def _reaches_in(match: Match) -> bool:

@@ -19,7 +19,7 @@ from service.fhir.search_results import SortKey
 from service.fhir.search_values import ReferenceMatch, TokenMatch, UriMatch
 from service.storage.search_conditions import TABLE_OF, number_of, own_clause, probe, probe_all, row_clause
 from service.storage.search_cursor import Position, refused
-from service.storage.search_gather import can_lead, gather, rank, segments_of
+from service.storage.search_gather import can_lead, gather, rank, stretches_of
 from service.storage.search_order import (
     NEWEST_FIRST,
     Match,
@@ -200,13 +200,11 @@ class Plan:
                 continue
             table = search_date
             others = [other for other in self._groups if other is not group]
-            where = (
-                table.c.parameter == number_of(sort.parameter),
-                *(row_clause(one, table) for one in criteria),
-                *_probes(others, table.c.resource_key),
-            )
-            parts = segments_of(criteria)  # first the later ones
-            segments = [Segment(table, table.c.resource_key, (*where, *ends), table.c.low) for ends in parts]
+            where = (table.c.parameter == number_of(sort.parameter), *_probes(others, table.c.resource_key))
+            segments = [
+                Segment(table, table.c.resource_key, (*where, *stretch.clauses), stretch.low)
+                for stretch in stretches_of(criteria)
+            ]
             return segments if sort.descending else segments[::-1]
         return None
 
@@ -240,11 +238,12 @@ class Plan:
             return [Segment(resource, resource.c.key, where, resource.c.last_updated)]
         table = TABLE_OF[parameter.type]
         number = table.c.parameter == number_of(parameter)
-        where = (number, *(row_clause(criterion, table) for criterion in criteria), *_probes(others, table.c.resource_key))
+        where = (number, *_probes(others, table.c.resource_key))
         if parameter.many or parameter.type == "quantity":
             where = (*where, not_(_higher(table, criteria)))
         return [
-            Segment(table, table.c.resource_key, (*where, *ends), table.c.low, repeats=True) for ends in segments_of(criteria)
+            Segment(table, table.c.resource_key, (*where, *stretch.clauses), stretch.low, repeats=True)
+            for stretch in stretches_of(criteria)
         ]
 
     def _equal(self) -> Group | None:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -149,7 +150,7 @@ search_uri = _search_table(
 for _table in (search_date, search_quantity):
     Index(
         f"ix_{_table.name}_wide", _table.c.parameter, _table.c.high, _table.c.resource_key,
-        sqlite_where=_table.c.wide, postgresql_where=_table.c.wide,
+        sqlite_where=text("wide = 1"), postgresql_where=_table.c.wide,
     )  # fmt: skip
 Index(
     "ix_search_reference_identifier", search_reference.c.parameter, search_reference.c.identifier_value,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from service.errors import Fault
-from service.fhir.profile_check import ProfileCheck, contains
+from service.fhir.profile_check import ProfileCheck
 from service.fhir.profile_definitions import Profiles
+from service.fhir.profile_pass import contains
 from service.fhir.profile_rules import FhirPathRules
 
 Resource = dict[str, Any]

@@ -117,7 +117,10 @@ def test_a_bad_setting_is_told_by_name() -> None:
 
 def test_listening_beyond_loopback_warns_loudly(start_server: Start) -> None:
     server = start_server(HOST="0.0.0.0")
-    assert "WARNING: listening on 0.0.0.0" in server.log()
+    assert "WARNING: listening on 0.0.0.0" in server.log() and "EVERY PATIENT RECORD STORED" in server.log()
+    assert server.stop() == 0
+    server = start_server(HOST="0.0.0.0", HIPSPINE_DATABASE_URL="none")
+    assert "WARNING: listening on 0.0.0.0" in server.log() and "RECORD STORED" not in server.log()
     assert server.stop() == 0
 
 

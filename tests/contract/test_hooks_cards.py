@@ -12,6 +12,7 @@ from support.hook_calls import SERVICE, SNOMED, broken_rules, case, hook_call, o
 
 Resource = dict[str, Any]
 
+ANSWERS = "https://hipspine.example/fhir/CodeSystem/answer"
 CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 HIP_REGION, LUMBAR = "29836001", "122496007"
 HIP_MRI, LUMBAR_MRI = "36013-1", "24968-0"
@@ -195,6 +196,13 @@ def test_a_sign_against_the_hip_does_not_outweigh_a_record_that_speaks_for_it(cl
 def test_no_order_is_talked_down_while_an_alarm_sign_presses(client: FlaskClient) -> None:
     told = cards(client, "order-sign", case("emergency"), orders=[order(HIP_MRI)])
     assert [card["source"]["topic"]["code"] for card in told] == ["red-flags"]
+    # Also where the record points to the spine so clearly that the order would be questioned without the sign.
+    text = json.dumps(case("spine"))
+    before = f'{{"linkId": "saddle_anaesthesia", "answer": [{{"valueCoding": {{"system": "{ANSWERS}", "code": "absent"}}}}]}}'
+    assert before in text
+    alarming = json.loads(text.replace(before, before.replace("absent", "present")))
+    told = cards(client, "order-sign", alarming, orders=[order(HIP_MRI)])
+    assert [card["source"]["topic"]["code"] for card in told] == ["red-flags"] and "Spine only" in told[0]["detail"]
 
 
 def test_what_the_assessment_itself_proposes_is_not_questioned(client: FlaskClient) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from service.fhir.resource_types import SYSTEM_INTERACTIONS, Operation, ResourceType, offered_types, system_operations
 from service.fhir.search_parameters import references_of
+from service.fhir.topics import TOPIC_OF_SERVER, TOPICS
 
 FHIR_VERSION = "4.0.1"
 FORMATS = ("application/fhir+json", "application/json", "application/json+fhir", "json")
@@ -66,6 +67,13 @@ def capability_statement(*, address: str, base_url: str, version: str, date: str
 
 def _resource(offered: ResourceType, base_url: str) -> dict[str, Any]:
     entry: dict[str, Any] = {"type": offered.name}
+    if offered.name == "Subscription":
+        entry = {
+            "extension": [
+                {"url": TOPIC_OF_SERVER, "valueCanonical": topic.canonical(base_url)} for topic in TOPICS
+            ],
+            **entry,
+        }
     if offered.name in PROFILES:
         entry["supportedProfile"] = [f"{base_url}/StructureDefinition/{PROFILES[offered.name]}"]
     entry["documentation"] = offered.documentation

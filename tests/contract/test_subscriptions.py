@@ -251,6 +251,9 @@ def test_topics_status_and_events_can_be_asked_for(subscribed_server: LiveServer
     topics = requests.get(f"{server.fhir}/Subscription/$topics", timeout=10).json()
     urls = [part["valueCanonical"] for topic in topics["parameter"] for part in topic["part"] if part["name"] == "url"]
     assert f"{BASE}/SubscriptionTopic/risk-assessment" in urls
+    statement = requests.get(f"{server.fhir}/metadata", timeout=10).json()
+    entry = next(one for one in statement["rest"][0]["resource"] if one["type"] == "Subscription")
+    assert [extension["valueCanonical"] for extension in entry["extension"]] == urls
     made = subscribe(server, receiver, subscription(receiver.host.url))
     for _ in range(3):
         post(server, "/RiskAssessment", assessment("s5"))

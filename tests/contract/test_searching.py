@@ -198,6 +198,23 @@ def test_R44_each_parameter_selects(stored: FlaskClient, record: Record, query: 
     assert set(matches(search(stored, f"RiskAssessment?{query}", Prefer="handling=strict"))) == ids(record, *names)
 
 
+def test_R44_a_period_is_found_by_a_time_inside_it(stored: FlaskClient) -> None:
+    """Though it starts before what is asked for, and whether it is shorter or longer than a day."""
+    def visit(start: str, end: str) -> str:
+        period = {"period": {"start": start, "end": end}}
+        body = {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, **period}
+        return str(made(stored, body)["id"])
+
+    short = visit("1999-04-10T08:00:00Z", "1999-04-10T16:00:00Z")
+    long = visit("1999-04-01", "1999-04-30")
+    visit("1999-04-10T18:00:00Z", "1999-04-10T19:00:00Z")
+    for query in ("date=gt1999-04-10T09:00:00Z&date=lt1999-04-10T10:00:00Z", "date=ge1999-04-10T15:59:59Z&date=lt1999-04-11"):
+        found = matches(search(stored, f"Encounter?{query}"))
+        assert {short, long} <= set(found), query
+    inside = search(stored, "Encounter?date=gt1999-04-10T09:00:00Z&date=lt1999-04-10T10:00:00Z")
+    assert set(matches(inside)) == {short, long}
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -99,7 +99,10 @@ def prepared() -> Tools:
                 Path(made).rename(folder)
     runners = Tools(folder).node
     for runner in (HERE / "node").glob("*.mjs"):  # beside node_modules, where imports are looked for
-        shutil.copy(runner, runners / runner.name)
+        beside = runners / runner.name
+        # Not written again while another worker may be reading it.
+        if not beside.exists() or beside.read_bytes() != runner.read_bytes():
+            shutil.copy(runner, beside)
     return Tools(folder)
 
 

@@ -13,9 +13,9 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from service.app import Service
     from service.assessment.run import AssessOptions, Result
     from service.errors import ServiceError
+    from service.parts import Service
 
 PROGRESS_AFTER_SECONDS = 2.0
 EXIT_FAULTS = 1
@@ -56,9 +56,9 @@ def command(files: tuple[Path, ...], as_json: bool, what_if: bool | None, care_p
     """
     from rich.console import Console
 
-    from service.app import build_service
     from service.assessment.run import AssessOptions
     from service.errors import ServiceError
+    from service.parts import build_service
     from service.settings import read_settings
 
     service = build_service(read_settings())

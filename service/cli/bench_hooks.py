@@ -17,7 +17,7 @@ from service.cli.load import Measured, run_load
 from service.fhir.r4 import serialise
 
 if TYPE_CHECKING:
-    from service.app import Service
+    from service.parts import Service
 
 Resource = dict[str, Any]
 

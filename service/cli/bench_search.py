@@ -79,8 +79,9 @@ def measure(url: str, assessments: int, repeats: int, *, console: Console, expla
     """The median milliseconds of each search, after the tables of all figures were printed."""
     from dataclasses import replace
 
-    from service.app import build_service, create_app
-    from service.app import open_store as opened
+    from service.app import create_app
+    from service.parts import build_service
+    from service.parts import open_store as opened
     from service.settings import Settings
 
     settings = replace(Settings(), database_url=url)

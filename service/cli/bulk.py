@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 if TYPE_CHECKING:
-    from service.app import Service
     from service.assessment.bulk import Answered
+    from service.parts import Service
 
 EPILOG = """\b
 Examples:
@@ -70,14 +70,14 @@ def _prepare() -> None:
     from service.settings import limit_blas_threads, read_settings
 
     limit_blas_threads()
-    from service.app import build_service
+    from service.parts import build_service
 
     _service = build_service(read_settings())
 
 
 def _work(chunk: list[tuple[int, bytes]]) -> list[Answered]:
-    from service.app import limits_of
     from service.assessment.bulk import assess_line
+    from service.parts import limits_of
 
     assert _service is not None
     limits = limits_of(_service.settings)

@@ -13,8 +13,9 @@ import requests
 from flask.testing import FlaskClient
 from support.servers import LiveServer
 
-from service.app import Service, create_app
+from service.app import create_app
 from service.fhir import r4
+from service.parts import Service
 from service.settings import Settings
 from service.storage.store import HistoryQuery
 

@@ -14,7 +14,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from service.app import Service, create_app
+from service.app import create_app
+from service.parts import Service
 from service.settings import Settings
 
 FHIR_JSON = "application/fhir+json"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from support.servers import ROOT, clean_environment
 
-from service.app import Service
 from service.assessment.bulk import assess_line
 from service.fhir import r4
+from service.parts import Service
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 Resource = dict[str, Any]

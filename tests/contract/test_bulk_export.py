@@ -15,9 +15,10 @@ from flask.testing import FlaskClient
 from support.servers import LiveServer
 from werkzeug.test import TestResponse
 
-from service.app import Service, create_app
+from service.app import create_app
 from service.fhir import r4
 from service.interactions.exporting import PAGE, Exports
+from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

@@ -13,8 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support.hook_calls import case, hook_call, order
 
-from service.app import Service, create_app
+from service.app import create_app
 from service.hooks.feedback import wilson
+from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

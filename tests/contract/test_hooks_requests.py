@@ -16,9 +16,10 @@ from support.hook_calls import broken_rules, bundle, case, hook_call, order
 from support.servers import LiveServer
 from support.stub_ehr import StubEhr, stub_ehr
 
-from service.app import Service, create_app
+from service.app import create_app
 from service.fhir import r4
 from service.hook_parts import build_hooks, build_outbound
+from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

@@ -18,12 +18,13 @@ from support.hook_calls import case, hook_call
 from support.signing import Signer, confused, elliptic, rsa, shared_secret, unsigned
 from support.stub_ehr import StubEhr, stub_ehr
 
-from service.app import Service, create_app
+from service.app import create_app
 from service.cli.serve import warn_if_reachable
 from service.clients.callers import Issuers, RememberedTokens
 from service.clients.key_sets import KeySets
 from service.errors import InvalidInput
 from service.hook_parts import build_outbound
+from service.parts import Service
 from service.settings import Settings
 
 ISSUER = "https://ehr.example"

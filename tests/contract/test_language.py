@@ -20,7 +20,7 @@ from service.mapping.writers.texts import load_texts
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
-    from service.app import Service
+    from service.parts import Service
 
 Resource = dict[str, Any]
 Answers = Callable[..., Resource]

@@ -14,7 +14,7 @@ import pytest
 import simple_icd_10_cm
 from flask.testing import FlaskClient
 
-from service.app import Service
+from service.parts import Service
 
 Resource = dict[str, Any]
 

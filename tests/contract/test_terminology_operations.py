@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from service.app import Service, create_app
+from service.app import create_app
 from service.fhir import r4
 from service.fhir.codes.inverse import INVERSE
+from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

@@ -13,10 +13,10 @@ from xml.etree import ElementTree
 import pytest
 from flask.testing import FlaskClient
 
-from service.app import Service
 from service.assessment.run import AssessOptions, assess_subject
 from service.engine.model import PATTERNS
 from service.fhir import r4
+from service.parts import Service
 
 Resource = dict[str, Any]
 DATA = Path(__file__).resolve().parents[1] / "data"

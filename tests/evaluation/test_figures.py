@@ -16,7 +16,6 @@ from click.testing import CliRunner
 from support.readme import README, section
 from support.servers import LiveServer
 
-from service.app import Service
 from service.cli.evaluate import command
 from service.evaluation.cases import engine_cases
 from service.evaluation.door import door, own_server
@@ -26,6 +25,7 @@ from service.evaluation.plots import PLOTS
 from service.evaluation.vignettes import evaluate
 from service.model_card.card import FOLDER, card_figures, load_card
 from service.model_card.page import card_page, card_summary
+from service.parts import Service
 from service.resources import tables_directory
 
 Figures = dict[str, Any]

@@ -34,7 +34,8 @@ STANDING_STILL = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)
 
 def examples() -> dict[str, Resource]:
     """File name -> resource."""
-    from service.app import build_service, create_app
+    from service.app import create_app
+    from service.parts import build_service
     from service.settings import Settings
 
     numbers = count(1)

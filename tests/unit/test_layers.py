@@ -50,7 +50,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 }
 # The outermost ring: may import everything, and is imported by nothing inside it.
 OUTER = (
-    "service.app", "service.after_hooks", "service.code_parts", "service.hook_parts", "service.stored_parts",
+    "service.app", "service.parts", "service.after_hooks", "service.code_parts", "service.hook_parts", "service.stored_parts",
     "service.languages", "service.server",
     "service.cli", "service.__main__",
 )

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from service.app import Service
 from service.assessment.run import assess_subject
 from service.cli.assess import command
 from service.cli.rendering import render
 from service.mapping.writers.texts import load_texts
+from service.parts import Service
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 HIP, SPINE, EMERGENCY, SPARSE = (str(DATA / f"{name}.json") for name in ("hip", "spine", "emergency", "sparse"))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from service.app import Service
 from service.assessment.run import assess_subject
 from service.cli.rendering import render
 from service.fhir import r4
+from service.parts import Service
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from service.app import Service
 from service.engine.care import care_plan
 from service.engine.model import (
     PATTERNS,
@@ -26,6 +25,7 @@ from service.engine.model import (
     RedFlagScreen,
 )
 from service.engine.model import Test as Statement
+from service.parts import Service
 
 Plan = Callable[..., tuple[PlanItem, ...]]
 FORCEFUL = {"lumbar-manipulation", "disc-decompression", "sacroiliac-correction", "pelvic-balancing", "iliopsoas-release"}

@@ -44,14 +44,15 @@ def bundle_view(
         answer: Resource = {"resourceType": "Bundle", "id": new_id(), "type": f"{bundle['type']}-response"}
         if results:
             answer["entry"] = [entry_of(result, address=address(), wanted=wanted) for result in results]
-        if assessing:
+        asked = len(bundle.get("entry", ()))
+        applied = assessing and len(results) > asked  # a transaction that writes nothing has nothing to assess
+        if applied:
             # Behind the entries that answer those of the request, in their order, come the assessments, always in full.
-            asked = len(bundle.get("entry", ()))
             answer["entry"][asked:] = [
                 entry_of(result, address=address(), wanted="representation") for result in results[asked:]
             ]
         response = resource_response(answer)
-        if assessing:
+        if applied:
             response.headers["Preference-Applied"] = "assess"
         return response
 

@@ -208,6 +208,14 @@ def test_what_cannot_be_assessed_is_stored_all_the_same_and_the_reason_is_told(c
     assert assess_with(client, nobody)["response"]["outcome"]["issue"][0]["code"] == "required"
 
 
+@pytest.mark.parametrize("entries", [{}, {"entry": [{"request": {"method": "GET", "url": "Patient"}}]}])
+def test_a_transaction_that_writes_nothing_is_answered_without_an_assessment(client: FlaskClient, entries: Resource) -> None:
+    response = post(client, "", {"resourceType": "Bundle", "type": "transaction"} | entries, Prefer="assess")
+    assert response.status_code == 200 and "Preference-Applied" not in response.headers
+    answer = json.loads(response.data)
+    assert answer["type"] == "transaction-response" and len(answer.get("entry", ())) == len(entries.get("entry", ()))
+
+
 def test_a_transaction_that_fails_stores_no_assessment(client: FlaskClient, hip: Resource) -> None:
     bundle = encounter(hip)
     bundle["entry"].append({"resource": {"resourceType": "Observation"}, "request": {"method": "POST", "url": "Observation"}})

@@ -16,6 +16,7 @@ from service.fhir.json_text import read_json
 from service.hooks.orders import load_order_rules
 from service.hooks.registry import load_services, services_directory
 from service.hooks.run import HookParts
+from service.hooks.silence import load_silence_rules
 from service.settings import Settings
 from service.storage.hook_records import HookRecords
 from service.storage.store import ResourceStore
@@ -41,6 +42,7 @@ def build_hooks(settings: Settings, parts: Parts, outbound: Outbound, limits: r4
         assessment=parts,
         services=load_services(directory, terminology=parts.terminology, form=str(parts.questionnaire["url"])),
         orders=load_order_rules(directory.parent / "orders.json", knowledge=parts.knowledge, terminology=parts.terminology),
+        silence=load_silence_rules(directory.parent / "silence.json", knowledge=parts.knowledge),
         reader=RecordServer(outbound, decode=lambda raw: read_json(raw, page), bounds=bounds),
         limits=limits,
         workbench=settings.workbench_url,

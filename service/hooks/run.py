@@ -14,6 +14,7 @@ from service.hooks.orders import OrderRules, RecognisedOrder, recognised
 from service.hooks.prefetch import RecordReader, gather
 from service.hooks.registry import HookService, HookServices
 from service.hooks.request import HookRequest
+from service.hooks.silence import SilenceRules
 from service.hooks.submission import Known, assess_record
 
 MOST_ORDERS = 5  # cards on orders in one answer
@@ -26,6 +27,7 @@ class HookParts:
     assessment: Parts
     services: HookServices
     orders: OrderRules
+    silence: SilenceRules
     reader: RecordReader
     limits: r4.Limits
     workbench: str | None = None
@@ -61,6 +63,7 @@ def answer_hook(
         limits=parts.limits,
         options=AssessOptions(language=language),
         ordered=bool(orders),
+        silence=parts.silence,
     )
     frame = Frame(
         request,
@@ -89,6 +92,8 @@ def _cards(
     for kind in service.cards:
         if kind == "red-flags" and raised(result.assessment):
             yield writer.red_flags()
+        elif known.alarm_only:
+            continue  # without the pain there is no source of it to tell, and no plan for it
         elif kind in ("source", "source-with-orders"):
             yield writer.source(with_orders=kind == "source-with-orders")
         elif kind == "plan":

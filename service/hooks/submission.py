@@ -12,6 +12,7 @@ from service.errors import Fault, InvalidInput
 from service.fhir import r4
 from service.hooks.prefetch import Record, Unseen
 from service.hooks.request import HookRequest
+from service.hooks.silence import SilenceRules
 
 Resource = dict[str, Any]
 
@@ -30,22 +31,30 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the record tells: the assessment if it says anything of hip or back pain, whether such pain is known at all, and
-    what of the record was left out."""
+    """What the record tells: the assessment if it says anything of hip or back pain or of an alarm sign, whether such pain is
+    known at all, and what of the record was left out. `alarm_only`: an alarm sign is all that it says."""
 
     result: Result | None
     complaint: bool
     unseen: tuple[Unseen, ...]
     resources: tuple[Resource, ...] = field(default=(), repr=False)
+    alarm_only: bool = False
 
 
 def assess_record(
-    record: Record, request: HookRequest, *, parts: Parts, limits: r4.Limits, options: AssessOptions, ordered: bool
+    record: Record,
+    request: HookRequest,
+    *,
+    parts: Parts,
+    limits: r4.Limits,
+    options: AssessOptions,
+    ordered: bool,
+    silence: SilenceRules,
 ) -> Known:
     """The assessment of what the record holds, by the same use case and with the same figures as $assess.
 
     What is not valid is left out and named in `unseen`, as one bad resource must not silence an alarm sign in another.
-    `ordered`: an order for hip or spine is itself a sign that the pain is there.
+    `ordered`: an order for hip or spine is itself a sign that the pain is there. `silence`: which alarm signs speak without it.
     """
     unseen = list(record.unseen)
     resources: list[Resource] = []
@@ -64,9 +73,10 @@ def assess_record(
             resources.append(checked)
     complaint = ordered or any(_is_complaint(resource, parts) for resource in (*resources, *_encounters(record, request)))
     result, resources = _assessed(resources, request, parts, options, unseen)
-    if result is not None and not complaint and not _speaks_of_pain(result, parts):
-        result = None
-    return Known(result, complaint, tuple(unseen), tuple(resources))
+    alarm_only = result is not None and not complaint and not _speaks_of_pain(result, parts)
+    if result is not None and alarm_only and not silence.broken_by(result.assessment):
+        result, alarm_only = None, False
+    return Known(result, complaint, tuple(unseen), tuple(resources), alarm_only)
 
 
 def _assessed(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from support.hook_calls import SERVICE, SNOMED, broken_rules, case, hook_call, order, patient_of
+
+from service import hooks
 
 Resource = dict[str, Any]
 
@@ -240,6 +243,39 @@ def test_the_services_are_silent_about_patients_without_hip_or_back_pain(client:
         },
     ]
     assert cards(client, hook, record, orders=[order("99999-9")]) == []
+
+
+UNSPECIFIC = json.loads((Path(hooks.__file__).parent / "silence.json").read_text(encoding="utf-8"))["unspecific"]
+PRESSING_ALONE = [
+    "saddle_anaesthesia",
+    "urinary_retention_incontinence",
+    "faecal_incontinence",
+    "anal_tone_reduced",
+    "pvr_over_200",
+    "progressive_motor_deficit",
+    "umn_signs",
+    "pulsatile_abdomen",
+    "trauma_significant",
+    "unable_to_bear_weight",
+    "unable_to_stand",
+]
+
+
+@pytest.mark.parametrize("hook", ["patient-view", "encounter-start", "encounter-discharge"])
+@pytest.mark.parametrize("finding", PRESSING_ALONE)
+def test_A12_an_alarm_sign_speaks_although_no_pain_is_recorded(client: FlaskClient, hook: str, finding: str) -> None:
+    (card,) = cards(client, hook, [observation(finding, {"valueBoolean": True})])
+    assert card["indicator"] == "critical" and card["source"]["topic"]["code"] == "red-flags"
+    assert cards(client, hook, [observation(finding, {"valueBoolean": False})]) == []
+
+
+@pytest.mark.parametrize("finding", UNSPECIFIC)
+def test_signs_that_many_patients_have_for_other_reasons_stay_silent_without_the_pain(client: FlaskClient, finding: str) -> None:
+    told = {"valueBoolean": True}
+    assert cards(client, "encounter-start", [observation(finding, told)]) == []
+    both = [observation(finding, told), observation("saddle_anaesthesia", told, number=2)]
+    (card,) = cards(client, "encounter-start", both)
+    assert card["indicator"] == "critical" and "cauda equina" in card["detail"].lower()
 
 
 def test_the_same_signs_are_an_alarm_once_the_pain_is_known(client: FlaskClient) -> None:

@@ -8,13 +8,14 @@ The same record gives the same identifier and the same id, so that it is assesse
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from service.assessment.run import Parts, assess_subject
 from service.errors import Fault, InvalidInput, ServiceError
 from service.fhir.r4 import read_stored
+from service.fhir.references import read_reference
 from service.interactions.finding import Find
 from service.interactions.results import Done, EntryResult
 from service.mapping.readers.earlier_assessment import PROFILE
@@ -26,8 +27,13 @@ log = logging.getLogger("service.arrival")
 
 DEVICE = "Device/hipspine"
 READ_OF_ENCOUNTER = ("QuestionnaireResponse", "Observation")
+ABOUT_A_PATIENT = (*READ_OF_ENCOUNTER, "Condition", "Encounter")
 COMPLETED = ("completed", "amended")
 FINISHED = ("finished",)
+
+
+class NothingToAssess(InvalidInput):
+    """A record was read without any answer to a finding that this service knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +54,15 @@ class Arrival:
 
     def listen(self, transaction: Transaction, written: Sequence[Version]) -> None:
         """Store the assessments that the rules ask for, with what arrived. What cannot be assessed is no reason to refuse it."""
-        for occasion in dict.fromkeys(self._occasions_by_rule(written)):
-            try:
-                self.assess(transaction, occasion)
-            except InvalidInput as error:
-                log.info("nothing to assess kind=%s", error.faults[0].kind)
+        due = [version for version in written if self._is_due(version)]
+        tried: set[Occasion] = set()
+        for version in due:
+            occasion = _occasion(version, _stored(version))
+            if occasion is None:
+                log.warning("not assessed on arrival resource=%s faults=subject", version.versioned_reference)
+            elif occasion not in tried:
+                tried.add(occasion)
+                self._assess_by_rule(transaction, occasion, version)
 
     def of_bundle(self, transaction: Transaction, results: Sequence[Done]) -> list[EntryResult]:
         """One result for each patient that the entries of a Bundle are about: the assessment, or why there is none."""
@@ -63,10 +73,13 @@ class Arrival:
                 answers.append(self.assess(transaction, occasion))
             except InvalidInput as error:
                 answers.append(error)
-        return answers or [_nobody()]
+        return answers or [_nobody(results)]
 
     def assess(self, transaction: Transaction, occasion: Occasion) -> Done:
-        """created, with the RiskAssessment; unchanged if this very record was assessed before. InvalidInput if it cannot be."""
+        """created, with the RiskAssessment; unchanged if this very record was assessed before. InvalidInput if it cannot be.
+
+        NothingToAssess if the record holds no answer to any finding: of age and sex alone no assessment is stored.
+        """
         record = self._record(transaction, occasion)
         first = self._weigh(record, occasion, earlier=None)
         identifier = first["identifier"][0]
@@ -84,6 +97,16 @@ class Arrival:
         made["identifier"] = first["identifier"]  # of the record alone: what came before does not make it another one
         return Done("created", transaction.create(_to_store(made, record), resource_id=resource_id))
 
+    def _assess_by_rule(self, transaction: Transaction, occasion: Occasion, version: Version) -> None:
+        """The assessment stored, or a line in the log: nobody is there to be told why there is none."""
+        try:
+            self.assess(transaction, occasion)
+        except NothingToAssess:
+            log.info("nothing to assess resource=%s", version.versioned_reference)
+        except InvalidInput as error:
+            kinds = ",".join(dict.fromkeys(fault.kind for fault in error.faults))
+            log.warning("not assessed on arrival resource=%s faults=%s", version.versioned_reference, kinds)
+
     def _weigh(self, record: Sequence[Version], occasion: Occasion, *, earlier: Version | None) -> Resource:
         entries = [{"resource": _stored(version)} for version in record]
         asked: list[Resource] = [
@@ -94,7 +117,10 @@ class Arrival:
             asked.append({"name": "encounter", "valueReference": {"reference": occasion.encounter}})
         if earlier is not None:
             asked.append({"name": "earlier-assessment", "resource": _stored(earlier)})
-        return assess_subject({"resourceType": "Parameters", "parameter": asked}, parts=self.parts).risk_assessment
+        result = assess_subject({"resourceType": "Parameters", "parameter": asked}, parts=self.parts)
+        if not result.reading.case.answers:
+            raise _nothing()
+        return result.risk_assessment
 
     def _record(self, reader: Reader, occasion: Occasion) -> list[Version]:
         record: list[Version] = []
@@ -122,34 +148,31 @@ class Arrival:
         ours = f"{self.parts.base_url}/StructureDefinition/{PROFILE}"
         return any(str(profile).split("|")[0] == ours for profile in resource.get("meta", {}).get("profile", ()))
 
-    def _occasions_by_rule(self, written: Sequence[Version]) -> Iterator[Occasion]:
-        for version in written:
-            if version.type not in self.rules or version.deleted:
-                continue
-            resource = _stored(version)
-            due = COMPLETED if version.type == "QuestionnaireResponse" else FINISHED
-            if resource.get("status") in due:
-                yield from _occasions(version, resource)
+    def _is_due(self, version: Version) -> bool:
+        if version.type not in self.rules or version.deleted:
+            return False
+        return _stored(version).get("status") in (COMPLETED if version.type == "QuestionnaireResponse" else FINISHED)
 
 
 def occasions_of(arrived: Sequence[Version]) -> list[Occasion]:
     """One occasion for each patient that resources are about, with the encounter where they name a single one."""
     encounters: dict[str, set[str]] = {}
     for version in arrived:
-        if version.type not in (*READ_OF_ENCOUNTER, "Condition", "Encounter"):
-            continue
-        for occasion in _occasions(version, _stored(version)):
+        occasion = _occasion(version, _stored(version)) if version.type in ABOUT_A_PATIENT else None
+        if occasion is not None:
             encounters.setdefault(occasion.patient, set()).update(filter(None, [occasion.encounter]))
     return [
         Occasion(patient, next(iter(named)) if len(named) == 1 else "") for patient, named in encounters.items()
     ]
 
 
-def _occasions(version: Version, resource: Mapping[str, Any]) -> Iterator[Occasion]:
+def _occasion(version: Version, resource: Mapping[str, Any]) -> Occasion | None:
+    """Whom a resource is about; None where it does not refer to a Patient of this server."""
     patient = _reference(resource.get("subject"))
-    if patient.startswith("Patient/"):
-        own = version.reference if version.type == "Encounter" else _reference(resource.get("encounter"))
-        yield Occasion(patient, own if own.startswith("Encounter/") else "")
+    if not patient.startswith("Patient/"):
+        return None
+    own = version.reference if version.type == "Encounter" else _reference(resource.get("encounter"))
+    return Occasion(patient, own if own.startswith("Encounter/") else "")
 
 
 def _reference(element: Any) -> str:
@@ -184,12 +207,56 @@ def _with_device(element: Any) -> Any:
     return [_with_device(one) for one in element] if isinstance(element, list) else element
 
 
-def _nobody() -> ServiceError:
-    return InvalidInput(
+def _nothing() -> NothingToAssess:
+    return NothingToAssess(
         Fault(
+            "business-rule",
+            "Nothing stored of the patient answers a finding that this service knows, so that no assessment was made.",
+            rule="A stored assessment rests on at least one answered finding; a code that is only a text is not read.",
+            repair="Code the findings as the Questionnaire and the CodeSystem of this service list them.",
+        )
+    )
+
+
+def _nobody(results: Sequence[Done]) -> ServiceError:
+    """Why no entry leads to a patient: a fault for each subject that serves not, or one if no entry could have any."""
+    faults = []
+    for index, done in enumerate(results):
+        version = done.version
+        if version is None or version.deleted or version.type not in ABOUT_A_PATIENT:
+            continue
+        subject = _stored(version).get("subject")
+        faults.append(
+            Fault(
+                "business-rule" if subject else "required",
+                f"The {version.type} names no patient of this server: {_why_not(subject or {})}",
+                f"Bundle.entry[{index}].resource.subject",
+                rule="An assessment on arrival is made for a Patient that is referred to as Patient/id, relative to this server.",
+                repair="Refer to the Patient as Patient/id, or by the fullUrl of its entry, or leave out Prefer: assess.",
+            )
+        )
+    return InvalidInput(
+        faults
+        or Fault(
             "required",
             "Nothing in the Bundle says which patient it is about.",
             rule="An assessment has a patient: the subject of a form, an Observation, a Condition or an Encounter.",
             repair="Refer to the Patient, or leave out Prefer: assess.",
         )
     )
+
+
+def _why_not(subject: Mapping[str, Any]) -> str:
+    reference = _reference(subject)
+    target = read_reference(reference)
+    if not reference:
+        if "identifier" in subject:
+            return "its subject is a reference by identifier alone, which is not looked up here."
+        return "its subject is a text without a reference." if subject else "it has no subject."
+    if target.form == "relative":
+        return f"its subject is a {target.type}, and only a Patient can be assessed."
+    return {
+        "absolute": "its subject is an absolute URL, and what other servers hold is not read.",
+        "contained": "its subject is a contained resource, which has no record of its own.",
+        "urn": "its subject is a URN that is no fullUrl of the Bundle.",
+    }.get(target.form, "its subject is no reference of the form Type/id.")

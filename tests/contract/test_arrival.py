@@ -241,6 +241,71 @@ def test_a_completed_form_or_a_finished_encounter_is_assessed_by_rule(
     assert post(client, "/QuestionnaireResponse", {**form, "questionnaire": "http://forms.example/x"}).status_code == 201
 
 
+def observation(**elements: Any) -> Resource:
+    """A transaction with a Patient and one Observation that only a text names, with further elements."""
+    seen = {"resourceType": "Observation", "status": "final", "code": {"text": "limp"}, "valueString": "yes", **elements}
+    patient = {"resourceType": "Patient", "id": "p1", "gender": "female", "birthDate": "1958-05-01"}
+    return {"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": patient, "request": {"method": "PUT", "url": "Patient/p1"}},
+        {"resource": seen, "request": {"method": "POST", "url": "Observation"}}]}
+
+
+def test_a_record_without_a_known_finding_is_not_assessed_and_the_caller_told(client: FlaskClient) -> None:
+    entry = assess_with(client, observation(subject={"reference": "Patient/p1"}))
+    assert entry["response"]["status"].startswith("422") and "resource" not in entry
+    (issue,) = entry["response"]["outcome"]["issue"]
+    assert issue["code"] == "business-rule" and "finding that this service knows" in json.dumps(issue)
+    assert total(client, "Observation?patient=p1") == 1 and total(client, "RiskAssessment") == 0
+
+
+def test_a_finished_encounter_without_findings_is_not_assessed_by_rule(
+    make_client: Callable[..., FlaskClient], hip: Resource
+) -> None:
+    client = make_client(assess_on_arrival="Encounter")
+    bundle = encounter(hip)
+    form = bundle["entry"].pop()
+    post(client, "", bundle)
+    assert total(client, "Encounter?patient=p1") == 1 and total(client, "RiskAssessment") == 0
+    post(client, "", encounter(hip) | {"entry": [*bundle["entry"], form]})
+    assert total(client, "RiskAssessment?patient=p1") == 1
+
+
+@pytest.mark.parametrize(("changes", "kinds"), [
+    ({"subject": {"reference": "Patient/p1"}, "item": [{"linkId": "secret-word", "answer": [{"valueBoolean": True}]}]}, ""),
+    ({"subject": {"display": "secret-word"}}, "subject"),
+])
+def test_what_a_rule_could_not_assess_is_in_the_log_without_patient_data(
+    make_client: Callable[..., FlaskClient], hip: Resource, changes: Resource, kinds: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client(assess_on_arrival="QuestionnaireResponse")
+    stored = post(client, "/QuestionnaireResponse", hip | {"status": "completed"} | changes)
+    assert stored.status_code == 201 and total(client, "RiskAssessment") == 0
+    (line,) = [one for one in caplog.records if one.name == "service.arrival"]
+    assert line.levelname == "WARNING"
+    said = line.getMessage()
+    assert f"resource=QuestionnaireResponse/{json.loads(stored.data)['id']}/_history/1 faults={kinds}" in said
+    assert "secret-word" not in said and "Patient/" not in said and not said.endswith("faults=")
+
+
+@pytest.mark.parametrize(("subject", "reason"), [
+    ({"reference": "https://elsewhere.example/fhir/Patient/1"}, "absolute URL"),
+    ({"reference": "Group/g1"}, "is a Group"),
+    ({"identifier": {"system": "urn:x", "value": "123"}}, "by identifier"),
+    ({"display": "somebody"}, "without a reference"),
+    (None, "has no subject"),
+])
+def test_a_subject_that_names_no_patient_here_is_named_with_its_form(
+    client: FlaskClient, subject: Resource | None, reason: str
+) -> None:
+    client.put("/fhir/Group/g1", content_type=JSON,
+               data=json.dumps({"resourceType": "Group", "id": "g1", "type": "person", "actual": True}))
+    entry = assess_with(client, observation(**({"subject": subject} if subject else {})))
+    (issue,) = entry["response"]["outcome"]["issue"]
+    assert issue["expression"] == ["Bundle.entry[1].resource.subject"]
+    assert reason in issue["diagnostics"] + json.dumps(issue.get("details", {}))
+    assert issue["code"] == ("business-rule" if subject else "required")
+
+
 def test_ten_at_once_make_one_assessment(make_client: Callable[..., FlaskClient], hip: Resource) -> None:
     client = make_client()
     app = client.application

@@ -113,7 +113,7 @@ def _versioned(offered: ResourceType) -> dict[str, Any]:
         "versioning": "versioned",
         "readHistory": True,
         "updateCreate": changing,
-        "conditionalCreate": True,
+        "conditionalCreate": "create" in offered.interactions,
         "conditionalRead": "full-support",
         "conditionalUpdate": changing,
         "conditionalDelete": "single" if changing else "not-supported",

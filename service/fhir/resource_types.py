@@ -42,8 +42,8 @@ class Operation:
 class ResourceType:
     """One FHIR type: what can be done with it here.
 
-    A type is either stored (there is `create` among its interactions), written and read by callers, or published: its resources
-    come with the service and are only read.
+    A type is either stored (its resources have versions), written by callers or by the service itself, or published: its
+    resources come with the service and are only read.
     """
 
     name: str
@@ -63,7 +63,7 @@ class ResourceType:
 
     @property
     def stored(self) -> bool:
-        return "create" in self.interactions
+        return "vread" in self.interactions
 
 
 ASSESS = Operation(
@@ -149,8 +149,9 @@ SYSTEM_OPERATIONS: tuple[Operation, ...] = (ASSESS, EXPORT)
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system")
 
 _PUBLISHED: tuple[Interaction, ...] = ("read", "search-type")
-_APPENDED: tuple[Interaction, ...] = ("create", "read", "vread", "history-instance", "history-type", "search-type")
-_STORED: tuple[Interaction, ...] = (*_APPENDED, "update", "delete")
+# What the service alone writes, a caller only reads: whoever could add to the audit trail could forge it.
+_KEPT: tuple[Interaction, ...] = ("read", "vread", "history-instance", "history-type", "search-type")
+_STORED: tuple[Interaction, ...] = ("create", *_KEPT, "update", "delete")
 
 # Types of which some resources come with the service: they are put into the store when it starts.
 PUBLISHED_AND_STORED = ("Device", "DocumentReference")
@@ -168,7 +169,7 @@ _TYPES: tuple[ResourceType, ...] = (
         _PUBLISHED,
         CONCEPT_MAP_OPERATIONS,
     ),
-    ResourceType("AuditEvent", "Who did what, when. Never changed once it is written.", _APPENDED),
+    ResourceType("AuditEvent", "Who did what, when. Written by the service alone, never changed.", _KEPT),
     ResourceType("Bundle", "Several resources at once: transactions, batches, and what is assessed together."),
     ResourceType("CarePlan", "What is planned for a patient.", _STORED),
     ResourceType("Condition", "Diagnoses and complaints; those of spine and hip are read by the assessment.", _STORED),

@@ -182,7 +182,7 @@ class TransactionRun:
     def _found(self, type_name: str, criteria: str, path: str) -> tuple[str, Fault | None]:
         steps = self._steps
         try:
-            steps.offer.check(type_name, "create", path)  # only what is stored can be searched for
+            steps.offer.check(type_name, "vread", path)  # only what is stored can be searched for
             there = the_only_match(steps.interactions.matches, self._transaction, type_name, criteria, where=path)
         except ServiceError as error:
             return "", replace(error.faults[0], where=path)

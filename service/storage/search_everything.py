@@ -3,48 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, union_all
 
 from service.fhir.compartment import PATIENT_COMPARTMENT, SUPPORTING, EverythingQuery
 from service.fhir.search_parameters import parameters_of
-from service.fhir.search_results import Include
 from service.fhir.times import microseconds
 from service.storage.index import parameter_number
-from service.storage.search import included_with, newest_of
-from service.storage.store import SearchPage, Version
+from service.storage.search import newest_of
+from service.storage.search_conditions import number_of
+from service.storage.store import SearchPage
 from service.storage.tables import resource, search_reference
 
 
 def everything(connection: Connection, query: EverythingQuery) -> SearchPage:
-    """One page of the patient and of what belongs to the patient, oldest first, with what it refers to that is nobody's.
+    """One page: the patient first, then what belongs to the patient, oldest first. The last page also brings, once, what
+    all of it refers to that is nobody's. Audit events are given only if they are asked for by type.
 
     Every parameter that makes a resource belong to a patient is one walk along an index, and each stops at the size of a page.
     """
-    types = query.types or tuple(PATIENT_COMPARTMENT)
-    walks = [
-        _walk(type_name, code, query) for type_name in types for code in PATIENT_COMPARTMENT[type_name]
-    ]
-    if "Patient" in types:
-        own = select(resource.c.key).where(
-            resource.c.type == "Patient", resource.c.id == query.patient, resource.c.deleted.is_(False)
-        )
-        walks.append(_later(own, resource.c.key, query))
-    each = [select(walk.limit(query.count + 1).subquery()) for walk in walks]
+    types = query.types or tuple(name for name in PATIENT_COMPARTMENT if name != "AuditEvent")
+    first = _patient(connection, query) if "Patient" in types else None
+    shown = [first] if first is not None and query.after is None else []
+    walks = [_walk(type_name, code, query) for type_name in types for code in PATIENT_COMPARTMENT[type_name]]
+    each = [select(walk.limit(query.count + 2).subquery()) for walk in walks]
     together = union_all(*each).subquery()
     key = next(iter(together.c))
-    keys = list(connection.execute(select(key).distinct().order_by(key).limit(query.count + 1)).scalars())
+    found = connection.execute(select(key).distinct().order_by(key).limit(query.count + 2)).scalars()
+    keys = shown + [one for one in found if one != first]  # a patient may be linked to itself
     page = keys[: query.count]
-    versions = newest_of(connection, page)
-    included, cut = included_with(connection, versions, _supporting(versions))
-    shown = {(version.type, version.id) for version in versions}
+    more = len(keys) > query.count
+    # The patient stands before all others whatever its key: a page that ends with it goes on from the start.
+    after = "" if not more or not page else "0" if page[-1] == first else str(page[-1])
     return SearchPage(
-        versions=versions,
-        included=tuple(version for version in included if (version.type, version.id) not in shown),
-        next=str(page[-1]) if len(keys) > query.count and page else "",
-        cut=cut,
+        versions=(*newest_of(connection, page[: len(shown)]), *newest_of(connection, page[len(shown) :])),
+        included=() if more else tuple(newest_of(connection, _supporting(connection, types, first, query))),
+        next=after,
     )
+
+
+def _patient(connection: Connection, query: EverythingQuery) -> int | None:
+    own = select(resource.c.key).where(
+        resource.c.type == "Patient", resource.c.id == query.patient, resource.c.deleted.is_(False)
+    )
+    return connection.execute(_later(own, resource.c.key, replace(query, after=None))).scalar()
 
 
 def _walk(type_name: str, code: str, query: EverythingQuery) -> Select[Any]:
@@ -68,17 +72,27 @@ def _later(walk: Select[Any], key: ColumnElement[Any], query: EverythingQuery) -
     return walk.order_by(key)
 
 
-def _supporting(versions: Sequence[Version]) -> tuple[Include, ...]:
-    """What brings along the people, devices and organizations that these resources refer to, and nobody else's data."""
-    return tuple(
-        Include(type_name, references, target, iterate=False)
-        for type_name in dict.fromkeys(version.type for version in versions)
-        for target in SUPPORTING
-        if (
-            references := tuple(
-                parameter
-                for parameter in parameters_of(type_name).values()
-                if parameter.type == "reference" and "Reference" in parameter.elements and parameter.points_to(target)
-            )
+def _supporting(connection: Connection, types: Sequence[str], patient: int | None, query: EverythingQuery) -> list[int]:
+    """Keys of the people, devices and organizations that the resources of all pages refer to; of nobody else's data."""
+    whole = replace(query, after=None)
+    walks = [_walk(type_name, code, whole) for type_name in types for code in PATIENT_COMPARTMENT[type_name]]
+    together = union_all(*(select(walk.subquery()) for walk in walks)).subquery()
+    numbers = {
+        number_of(parameter)
+        for type_name in types
+        for parameter in parameters_of(type_name).values()
+        if parameter.type == "reference" and "Reference" in parameter.elements and any(map(parameter.points_to, SUPPORTING))
+    }
+    row = search_reference
+    held: ColumnElement[bool] = row.c.resource_key.in_(select(next(iter(together.c))))
+    if patient is not None:
+        held = or_(held, row.c.resource_key == patient)
+    reached = (
+        select(resource.c.key)
+        .join(row, and_(resource.c.type == row.c.target_type, resource.c.id == row.c.target_id))
+        .where(
+            held, row.c.parameter.in_(numbers), row.c.server == "", row.c.target_type.in_(SUPPORTING),
+            resource.c.deleted.is_(False),
         )
     )
+    return list(connection.execute(reached.distinct().order_by(resource.c.key)).scalars())

@@ -133,6 +133,16 @@ def test_T5_a_server_stores_events_by_itself_and_when_it_stops(
     assert [entry["resource"]["outcome"] for entry in found["entry"]] == ["4"]
 
 
+def test_T5_everything_of_a_patient_holds_no_events_unless_asked(audited: FlaskClient) -> None:
+    place = "/fhir/Patient/watched"
+    audited.put(place, data=json.dumps({"resourceType": "Patient", "id": "watched"}), content_type=JSON)
+    audited.get(place)
+    events(audited)
+    for query, types in (("", {"Patient"}), ("?_type=AuditEvent", {"AuditEvent"})):
+        found = audited.get(f"{place}/$everything{query}").get_json(force=True)["entry"]
+        assert {one["resource"]["resourceType"] for one in found if one["search"]["mode"] == "match"} == types
+
+
 def test_T5_it_can_be_switched_off(database_url: str, service: Service) -> None:
     app = create_app(Settings(database_url=database_url, audit=False), service=service)
     client = app.test_client()

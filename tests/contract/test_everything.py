@@ -56,13 +56,34 @@ def test_everything_of_a_patient_and_nothing_of_others(stored: FlaskClient, reco
 def test_pages_hold_each_resource_once(stored: FlaskClient, record: dict[str, list[str]]) -> None:
     url = f"/fhir/{record['patient'][0]}/$everything?_count=2"
     seen: list[str] = []
+    along: list[str] = []
     while url:
+        assert not along, "what comes along comes at the end, once"
         bundle = stored.get(url).get_json(force=True)
         page = [named(entry) for entry in bundle["entry"] if entry["search"]["mode"] == "match"]
         assert len(page) <= 2
         seen += page
+        along += [named(entry) for entry in bundle["entry"] if entry["search"]["mode"] == "include"]
         url = next((link["url"].removeprefix("http://localhost") for link in bundle["link"] if link["relation"] == "next"), "")
     assert seen == record["own"]
+    assert sorted(along) == sorted(record["along"])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 50])
+def test_the_patient_comes_first_though_stored_last(stored: FlaskClient, count: int) -> None:
+    own = f"late-{count}"
+    about = {"subject": {"reference": f"Patient/{own}"}}
+    one = made(stored, {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, **about})
+    send(stored, "PUT", f"/Patient/{own}", {"resourceType": "Patient", "id": own, "link": [
+        {"other": {"reference": f"Patient/{own}"}, "type": "seealso"}]})  # fmt: skip
+    two = made(stored, {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, **about})
+    url, seen = f"/fhir/Patient/{own}/$everything?_count={count}", []
+    while url:
+        bundle = stored.get(url).get_json(force=True)
+        assert len(bundle["entry"]) <= count
+        seen += [named(entry) for entry in bundle["entry"]]
+        url = next((link["url"].removeprefix("http://localhost") for link in bundle["link"] if link["relation"] == "next"), "")
+    assert seen == [f"Patient/{own}", f"Observation/{one['id']}", f"Observation/{two['id']}"]
 
 
 def test_types_and_time_narrow_it(stored: FlaskClient, record: dict[str, list[str]]) -> None:

@@ -19,12 +19,6 @@ from service.fhir.resource_types import RESOURCE_TYPES
 STORED = [offered for offered in RESOURCE_TYPES if offered.stored]
 # The least that R4 demands of each stored type.
 MINIMAL: dict[str, Resource] = {
-    "AuditEvent": {
-        "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
-        "recorded": "2026-01-15T10:00:00Z",
-        "agent": [{"requestor": True}],
-        "source": {"observer": {"display": "test"}},
-    },
     "CarePlan": {"status": "draft", "intent": "plan", "subject": {"reference": "Patient/1"}},
     "Condition": {"subject": {"reference": "Patient/1"}},
     "Device": {},
@@ -73,13 +67,31 @@ def test_R2_every_interaction_of_a_stored_type_works(stored: FlaskClient, name: 
 
 
 def test_R2_every_stored_type_is_tried() -> None:
-    assert {one.name for one in STORED} - set(MINIMAL) <= {"Subscription"}, "Subscription has rules and tests of its own"
+    assert {one.name for one in STORED} - set(MINIMAL) <= {"AuditEvent", "Subscription"}, "these have tests of their own"
 
 
-def test_R3_what_only_grows_is_neither_changed_nor_deleted(stored: FlaskClient) -> None:
-    event = made(stored, {"resourceType": "AuditEvent", **MINIMAL["AuditEvent"]})
+def test_R3_nobody_but_the_service_writes_the_audit_trail(stored: FlaskClient) -> None:
+    event = {
+        "resourceType": "AuditEvent",
+        "id": "forged",
+        "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
+        "recorded": "2026-01-15T10:00:00Z",
+        "agent": [{"requestor": True}],
+        "source": {"observer": {"display": "test"}},
+    }
+    refused = send(stored, "POST", "/AuditEvent", event)
+    issues_of(refused, 405, "not-supported")
+    assert set(refused.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
     for method in ("PUT", "DELETE", "PATCH"):
-        issues_of(send(stored, method, f"/AuditEvent/{event['id']}", event if method == "PUT" else None), 405, "not-supported")
+        issues_of(send(stored, method, "/AuditEvent/forged", event if method == "PUT" else None), 405, "not-supported")
+    for request in ({"method": "POST", "url": "AuditEvent"}, {"method": "PUT", "url": "AuditEvent/forged"}):
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": event, "request": request}]}
+        assert 400 <= send(stored, "POST", "", bundle).status_code < 500
+        answer = read_json(send(stored, "POST", "", {**bundle, "type": "batch"}))
+        assert answer["entry"][0]["response"]["status"].startswith("4")
+    assert send(stored, "GET", "/AuditEvent/forged").status_code == 404
+    found = read_json(send(stored, "GET", "/AuditEvent?date=2026-01-15T10:00:00Z"))
+    assert not found.get("entry"), "none of the six attempts left an event with the forged time"
 
 
 def test_what_comes_with_the_service_is_read_and_not_changed(stored: FlaskClient) -> None:

@@ -28,7 +28,10 @@ def command() -> None:
     Examples:
       python -m service ehr check https://ehr.example/fhir
       python -m service ehr key client-key.json > client-public-keys.json
+      export HIPSPINE_EHR_FHIR_URL=https://ehr.example/fhir HIPSPINE_OUTBOUND_HOSTS=ehr.example
       python -m service ehr write tests/data/spine.json --dry-run
+
+    Writing needs to know the record system, the dry run too: it prints the very requests. It calls nobody.
     """
 
 

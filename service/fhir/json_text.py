@@ -36,10 +36,13 @@ class Limits:
     max_nodes: int = 500_000
 
 
-def read_json(raw: bytes, limits: Limits) -> dict[str, Any]:
+def read_json(
+    raw: bytes, limits: Limits, *, what: str = "FHIR resource", begins: str = '{"resourceType": ...}'
+) -> dict[str, Any]:
     """The JSON object in `raw`; decimals as Decimal with their digits, whole numbers as int.
 
     TooLarge for too many bytes; MalformedInput, with line and column where there is one, for all else that is not one object.
+    `what` is expected, and how it `begins`, are words for the sender.
     """
     if len(raw) > limits.max_bytes:
         raise TooLarge(Fault(
@@ -48,15 +51,15 @@ def read_json(raw: bytes, limits: Limits) -> dict[str, Any]:
             repair="Send less in one request, for example one patient per Bundle.",
         ))
     if not raw.strip():
-        raise MalformedInput(_not_json("The body is empty.", "line 1 column 1", "Send one FHIR resource as JSON."))
+        raise MalformedInput(_not_json("The body is empty.", "line 1 column 1", f"Send one {what} as JSON."))
     try:
         outline = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise MalformedInput(_refused(raw, error)) from None
     if not isinstance(outline, dict):
         raise MalformedInput(Fault(
-            "structure", "The body is JSON, but not an object.", rule="A FHIR resource is one JSON object (line 1 column 1).",
-            repair='Send an object that starts with {"resourceType": ...}.', spec=JSON_SPEC,
+            "structure", "The body is JSON, but not an object.", rule=f"A {what} is one JSON object (line 1 column 1).",
+            repair=f"Send an object that starts with {begins}.", spec=JSON_SPEC,
         ))
     _measure(outline, raw, limits)
     text = raw.decode()

@@ -61,6 +61,7 @@ def gather(service: HookService, request: HookRequest, reader: RecordReader) -> 
         if one.key in request.prefetch:
             sent = request.prefetch[one.key]
             held[one.key], why = _sent(sent)
+            unseen |= dict.fromkeys(_unreadable_entries(one.key, sent), "unreadable")
             if why is not None:
                 unseen[one.key] = why
             elif sent is not None and (following := next_page(sent)):
@@ -80,6 +81,15 @@ def _sent(value: Resource | None) -> tuple[list[Resource], Why | None]:
     if value["resourceType"] == "OperationOutcome":
         return [], "failed"
     return list(held_in(value)), "partial" if complains(value) else None
+
+
+def _unreadable_entries(key: str, value: Resource | None) -> Iterator[str]:
+    """The places of entries that hold no resource: what was meant by them cannot be known, so silence would hide it."""
+    entries = value.get("entry") if value is not None and value["resourceType"] == "Bundle" else None
+    for index, entry in enumerate(entries or ()):
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if not (isinstance(resource, dict) and isinstance(resource.get("resourceType"), str)):
+            yield f"{key}.entry[{index}]"
 
 
 def _fetch(

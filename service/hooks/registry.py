@@ -32,6 +32,11 @@ class Prefetch:
     query: str
     required: bool
 
+    @property
+    def type_name(self) -> str:
+        """The resource type that the query is for."""
+        return re.split(r"[/?]", self.query, maxsplit=1)[0]
+
     def resolved(self, context: Mapping[str, Any]) -> str | None:
         """The query with the context put in; None if the context lacks a field of it."""
         values = {token: context.get(token.removeprefix("context.")) for token in _TOKEN.findall(self.query)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.errors import Fault, FaultKind, MalformedInput
-from service.hooks.registry import HookService
+from service.hooks.registry import HookService, Prefetch
 
 Resource = dict[str, Any]
 
@@ -79,6 +79,8 @@ def read_request(body: Resource, services: Sequence[HookService]) -> tuple[HookS
         for key, value in prefetch.items()
         if value is not None and not (isinstance(value, dict) and isinstance(value.get("resourceType"), str))
     ]
+    for one in service.prefetch if service is not None else ():
+        faults += _prefetch_faults(one, prefetch.get(one.key))
     if faults or service is None:
         raise MalformedInput(faults)
     named = {**context, "patientId": patient, "encounterId": encounter}
@@ -111,8 +113,8 @@ def _access(body: Resource, faults: list[Fault]) -> tuple[str | None, str | None
 def _context_faults(name: str, context: Mapping[str, Any]) -> list[Fault]:
     where, value = f"context.{name}", context.get(name)
     if name == "draftOrders":
-        if isinstance(value, dict) and value.get("resourceType") == "Bundle" and _entries_fit(value.get("entry", [])):
-            return []
+        if isinstance(value, dict) and value.get("resourceType") == "Bundle" and isinstance(value.get("entry", []), list):
+            return list(_entry_faults(value.get("entry", []), where))
         return [_fault("required", "The draft orders are missing or no Bundle.", where, "Send a Bundle of the unsigned orders.")]
     if name == "selections":
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
@@ -121,8 +123,25 @@ def _context_faults(name: str, context: Mapping[str, Any]) -> list[Fault]:
     return []
 
 
-def _entries_fit(entries: Any) -> bool:
-    return isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+def _prefetch_faults(one: Prefetch, value: Any) -> list[Fault]:
+    """Faults of a sent value that could be taken for "no data" although it is none: of another type, or without a list."""
+    kind = value.get("resourceType") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        return []  # no resource at all is named above
+    where = f"prefetch.{one.key}"
+    if kind not in (one.type_name, "Bundle", "OperationOutcome"):
+        repair = f"Send the result of the query {one.query}, or null for no data."
+        return [_fault("value", f"A {one.type_name} or a Bundle belongs here, not what was sent.", where, repair)]
+    if kind == "Bundle" and not isinstance(value.get("entry"), list | None):
+        return [_fault("structure", "The entries of the Bundle are no list.", f"{where}.entry", "Send a list of entries.")]
+    return []
+
+
+def _entry_faults(entries: Sequence[Any], where: str) -> Iterator[Fault]:
+    for index, entry in enumerate(entries):
+        if not (isinstance(entry, dict) and isinstance(entry.get("resource"), dict)):
+            place = f"{where}.entry[{index}]"
+            yield _fault("structure", "An entry of the draft orders holds no resource.", place, "Send {\"resource\": ...}.")
 
 
 def _text(body: Resource, name: str, faults: list[Fault]) -> str:

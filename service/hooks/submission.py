@@ -126,8 +126,19 @@ def _concerned(resources: Iterable[Resource], parts: Parts) -> Iterator[Resource
             answered = resource.get("questionnaire")
             if isinstance(answered, str) and answered.split("|")[0] == form and resource.get("status") != "entered-in-error":
                 yield resource
-        elif kind in ("Observation", "Condition") and any(_known(concept, parts) for concept in _concepts(resource)):
+        elif kind in ("Observation", "Condition") and (
+            _code_unreadable(resource) or any(_known(concept, parts) for concept in _concepts(resource))
+        ):
             yield resource
+
+
+def _code_unreadable(resource: Resource) -> bool:
+    """Whether what it is about cannot be told, as its code has another shape than R4 gives it; it may be an alarm sign."""
+    code = resource.get("code")
+    if code is None:
+        return resource["resourceType"] == "Observation"
+    codings = code.get("coding", []) if isinstance(code, dict) else None
+    return not isinstance(codings, list) or not all(isinstance(coding, dict) for coding in codings)
 
 
 def _encounters(record: Record, request: HookRequest) -> Iterator[Resource]:

@@ -70,7 +70,7 @@ def install_hook_routes(
         if not services:
             raise unknown_service()
         check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
-        body = read_json(request.get_data(cache=False), parts.limits)
+        body = read_json(request.get_data(cache=False), parts.limits, what="hook request", begins='{"hook": ...}')
         service, hook_request = read_request(body, services)
         language = language_for(list(request.accept_languages), languages)
         answer = answer_hook(service, hook_request, parts=parts, fhir_address=fhir_address(), language=language)

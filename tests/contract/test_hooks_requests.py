@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -202,8 +203,18 @@ def test_H7_encounter_hooks_need_the_encounter_and_order_hooks_the_orders(client
     assert expressions(client.post("/cds-services/encounter-start", json=body)) == ["context.encounterId"]
     body = hook_call("order-select", case("spine"))
     assert expressions(client.post("/cds-services/order-select", json=body)) == ["context.selections", "context.draftOrders"]
-    body["context"] |= {"selections": "x", "draftOrders": {"resourceType": "Bundle", "entry": [5]}}
+    body["context"] |= {"selections": "x", "draftOrders": {"resourceType": "Bundle", "entry": 5}}
     assert expressions(client.post("/cds-services/order-select", json=body)) == ["context.selections", "context.draftOrders"]
+    body["context"] |= {"selections": [], "draftOrders": {"resourceType": "Bundle", "entry": [{"resource": {}}, 5, {}]}}
+    found = expressions(client.post("/cds-services/order-select", json=body))
+    assert found == ["context.draftOrders.entry[1]", "context.draftOrders.entry[2]"]
+
+
+@pytest.mark.parametrize("raw", [b"", b" ", b"[]", b"5", b"null"])
+def test_H7_a_body_that_is_no_object_is_told_of_as_a_hook_request(client: FlaskClient, raw: bytes) -> None:
+    response = client.post("/cds-services/patient-view", data=raw, content_type="application/json")
+    told = json.dumps(outcome(response, 400))
+    assert "hook request" in told and "FHIR resource" not in told
 
 
 def test_H7_all_faults_come_at_once(client: FlaskClient) -> None:
@@ -247,6 +258,59 @@ def test_data_of_another_patient_are_refused_or_left_out(client: FlaskClient) ->
     (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
     assert card["source"]["topic"]["code"] == "unseen"
     assert "QuestionnaireResponse/spine-1: about another patient" in card["detail"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "where"),
+    [
+        ({"resourceType": "Bundle", "type": "searchset", "entry": {"a": 1}}, "prefetch.findings.entry"),
+        ({"resourceType": "Bundle", "type": "searchset", "entry": "x"}, "prefetch.findings.entry"),
+        ({"resourceType": "Patient", "id": "example-spine"}, "prefetch.findings"),
+        ({"resourceType": "Basic"}, "prefetch.findings"),
+    ],
+    ids=["object", "text", "patient", "basic"],
+)
+def test_H7_a_prefetched_value_of_another_shape_is_never_taken_for_no_data(
+    client: FlaskClient, sent: Resource, where: str
+) -> None:
+    body = hook_call("patient-view", case("spine"))
+    body["prefetch"]["findings"] = sent
+    assert expressions(client.post("/cds-services/patient-view", json=body)) == [where]
+
+
+@pytest.mark.parametrize("entry", [5, None, {}, {"a": 1}, {"resource": None}, {"resource": {"id": "x"}}, {"resource": []}])
+def test_an_entry_without_a_resource_is_named_and_hides_nothing(client: FlaskClient, entry: Any) -> None:
+    body = hook_call("patient-view", [{"resourceType": "Patient", "id": "1"}])
+    body["prefetch"]["findings"] = {"resourceType": "Bundle", "type": "searchset", "entry": [entry]}
+    (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
+    assert card["source"]["topic"]["code"] == "unseen" and "findings.entry" in card["detail"]
+    body["prefetch"]["findings"]["entry"].append({"resource": finding_of("saddle_anaesthesia", valueBoolean=True)})
+    (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
+    assert card["indicator"] == "critical" and "findings.entry" in card["detail"].split("### What could not be seen")[1]
+
+
+@pytest.mark.parametrize(
+    "broken", [{"code": "fever"}, {"code": None}, {"code": {"coding": "x"}}, {"status": 5}, {"valueBoolean": "yes"}]
+)
+def test_an_invalid_observation_beside_a_valid_one_is_named_as_left_out(client: FlaskClient, broken: Resource) -> None:
+    valid = finding_of("saddle_anaesthesia", valueBoolean=True)
+    invalid = {**finding_of("fever", valueBoolean=True), "id": "broken", **broken}
+    body = hook_call("patient-view", [valid])
+    body["prefetch"]["findings"] = bundle([valid, {name: value for name, value in invalid.items() if value is not None}])
+    (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
+    assert card["indicator"] == "critical"
+    assert "Observation/broken" in card["detail"].split("### What could not be seen")[1]
+
+
+def finding_of(code: str, **more: Any) -> Resource:
+    return {
+        "resourceType": "Observation",
+        "id": code.replace("_", "-"),
+        "status": "final",
+        "code": {"coding": [{"system": "https://hipspine.example/fhir/CodeSystem/finding", "code": code}]},
+        "subject": {"reference": "Patient/1"},
+        **more,
+    }
 
 
 def test_the_full_address_of_the_patient_is_the_patient(client: FlaskClient) -> None:

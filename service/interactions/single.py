@@ -75,11 +75,14 @@ class Interactions:
     def delete(
         self, transaction: Transaction, type_name: str, resource_id: str, *, expectation: Expectation = ANYTHING
     ) -> Done:
-        """deleted, also if it was already; NotFound if there never was such a resource."""
+        """deleted, also if it was already or never was; NotFound if a version was expected of what never was.
+
+        Source: http://hl7.org/fhir/R4/http.html#delete
+        """
         check_not_ours(type_name, resource_id, self.ours)
         check_presence(transaction, type_name, resource_id, expectation)
         version = transaction.delete(type_name, resource_id, expected=expectation.version)
-        if version is None:
+        if version is None and expectation.version is not None:
             raise not_found(type_name)
         return Done("deleted", version)
 

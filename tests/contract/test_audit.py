@@ -65,7 +65,7 @@ def entity(event: Resource, role: str) -> Resource:
         ("GET", "/Patient?_id=a1", "search-type", "E", "0"),
         ("GET", "/Patient/nobody", "read", "R", "4"),
         ("GET", "/CodeSystem/$lookup?code=x", "operation", "E", "4"),
-        ("DELETE", "/Observation/nothing", "delete", "D", "4"),
+        ("DELETE", "/Observation/nothing", "delete", "D", "0"),
         ("POST", "/Patient/_search", "search-type", "E", "0"),
     ],
 )

@@ -364,6 +364,12 @@ def stored(harvest: Harvest) -> None:
         kind, offers = offered["type"], {one["code"] for one in offered.get("interaction", ())}
         if "create" in offers:
             _one_type(harvest, kind, offers)
+        elif "vread" in offers:  # written by the service alone
+            found = harvest.ask(f"{kind}-search", "GET", f"/fhir/{kind}?_count=3").json()["entry"][0]["resource"]
+            place = f"/fhir/{kind}/{found['id']}"
+            for name, rest in (("read", ""), ("vread", "/_history/1"), ("history", "/_history")):
+                harvest.ask(f"{kind}-{name}", "GET", f"{place}{rest}")
+            harvest.ask(f"{kind}-history-of-type", "GET", f"/fhir/{kind}/_history")
     harvest.ask("history-of-all", "GET", "/fhir/_history")
     harvest.ask("read-nothing", "GET", "/fhir/Patient/nothing")
 

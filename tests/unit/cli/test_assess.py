@@ -90,7 +90,8 @@ def test_each_fault_is_told_with_place_rule_and_repair(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert result.stdout == ""
     for expected in ("bad.json: not assessed", "QuestionnaireResponse.status", "Rule: ", "Repair: "):
-        assert expected in words(result.stderr)
+        # Without any white space: a long name of the folder breaks in the middle of a word.
+        assert "".join(expected.split()) in "".join(result.stderr.split())
 
 
 def test_a_bad_file_does_not_stop_the_others_and_keeps_its_line(tmp_path: Path) -> None:

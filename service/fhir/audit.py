@@ -43,7 +43,7 @@ class Call:
     server: str  # our FHIR base as the caller reached it
     target: str = ""
     patient: str = ""
-    query: str = ""  # method and address of a search
+    query: str = ""  # method and address of a search, and its form if it has one
     operation: str = ""
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Flask, Response, g, request
 
@@ -14,6 +15,7 @@ from service.web.address import FHIR_PATH
 
 _SUBJECT = re.compile(rb'"(?:subject|patient)":\{[^{}]*"reference":"(Patient/[A-Za-z0-9\-.]{1,64})')
 _HEAD = 20_000  # bytes of an answer that are looked at for its patient: it stands near the beginning
+_LONGEST_FORM = 20_000  # bytes: far more than an address could hold
 _PATIENT_PARAMETERS = ("patient", "subject", "subject:Patient", "patient:Patient")
 _BY_METHOD = {"GET": "read", "HEAD": "read", "PUT": "update", "DELETE": "delete", "POST": "create", "PATCH": "update"}
 
@@ -48,9 +50,16 @@ def _call(rule: str, response: Response, address: str, recorded: datetime) -> Ca
         server=address,
         target=target,
         patient=target if target.startswith("Patient/") else _patient(response),
-        query=f"{request.method} {address}{request.full_path.removeprefix(FHIR_PATH).rstrip('?')}" if asked else "",
+        query=_asked(address) if asked else "",
         operation=segments[-1].removeprefix("$") if interaction == "operation" else "",
     )
+
+
+def _asked(address: str) -> str:
+    """What was asked as it arrived: method and address, and after an empty line the form of a search by POST."""
+    line = f"{request.method} {address}{request.full_path.removeprefix(FHIR_PATH).rstrip('?')}"
+    form = g.get("form", b"")[:_LONGEST_FORM].decode("utf-8", "replace")
+    return f"{line}\n\n{form}" if form else line
 
 
 def interaction_of(segments: list[str], method: str) -> str:
@@ -78,8 +87,9 @@ def _created(response: Response) -> str:
 
 
 def _patient(response: Response) -> str:
+    asked = {**dict(parse_qsl(g.get("form", b"")[:_LONGEST_FORM].decode("utf-8", "replace"))), **request.args}
     for name in _PATIENT_PARAMETERS:
-        value = request.args.get(name, "")
+        value = asked.get(name, "")
         if value and "," not in value and ":" not in value:
             return value if "/" in value else f"Patient/{value}"
     if response.is_streamed or response.direct_passthrough or not (response.mimetype or "").endswith("json"):

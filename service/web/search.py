@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from flask import Response, request
+from flask import Response, g, request
 
 from service.errors import Fault, MalformedInput
 from service.interactions.searching import Searches
@@ -30,7 +30,8 @@ class SearchViews:
         def view() -> Response:
             pairs = pairs_of(request.query_string)
             if request.method == "POST":
-                pairs += pairs_of(request.get_data(cache=False))
+                g.form = request.get_data(cache=False)  # the audit trail keeps what was asked, wherever it stood
+                pairs += pairs_of(g.form)
             strict = read_preferences(request.headers.get("Prefer")).strict
             as_text = not wants_indent()
             if self.store is None or type_name not in self.searches.stored:

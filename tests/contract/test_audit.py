@@ -104,6 +104,16 @@ def test_T5_a_search_is_kept_as_it_was_asked(audited: FlaskClient) -> None:
     assert query == "GET http://localhost/fhir/Observation?code=a%7Cb&status=final"
 
 
+def test_T5_a_search_by_post_is_kept_with_its_form(audited: FlaskClient) -> None:
+    events(audited)
+    form = b"code=a%7Cb&patient=a9"
+    audited.post("/fhir/Observation/_search?status=final", data=form, content_type="application/x-www-form-urlencoded")
+    (event,) = events(audited)
+    query = base64.b64decode(entity(event, "24")["query"]).decode()
+    assert query == "POST http://localhost/fhir/Observation/_search?status=final\n\ncode=a%7Cb&patient=a9"
+    assert entity(event, "1")["what"] == {"reference": "Patient/a9"}  # named in the form
+
+
 def test_T5_the_request_id_leads_to_the_log(audited: FlaskClient) -> None:
     event = event_of(audited, "GET", "/metadata", **{"X-Request-Id": "abc-7"})
     assert event["entity"][0]["what"]["identifier"]["value"] == "abc-7"

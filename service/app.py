@@ -1,4 +1,4 @@
-"""The composition root: takes every part, wires the routes, and starts what works beside them."""
+"""The application: takes every part, wires the routes, and starts what works beside them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response
 
 from service import __version__
-from service.after_hooks import AfterHooks, build_after_hooks
-from service.code_parts import build_validation
-from service.fhir import r4
-from service.fhir.codes.capabilities import terminology_capabilities
-from service.fhir.compartment import EVERYTHING
-from service.fhir.package import NAME
-from service.fhir.parameters import Input
-from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES, offered_types
-from service.fhir.search import SearchContext
-from service.fhir.search_index import resource_indexer
-from service.fhir.validation import VALIDATE
-from service.hook_parts import build_authentication, hook_records
-from service.interactions.bundles import BundleProcessor
-from service.interactions.entries import Offer
-from service.interactions.matching import matcher
-from service.interactions.retrieving import Retriever
-from service.interactions.searching import Searches
-from service.interactions.seeding import store_ours
-from service.interactions.single import Interactions
-from service.parts import (
+from service.composition.after_hooks import AfterHooks, build_after_hooks
+from service.composition.codes import build_validation
+from service.composition.hooks import build_authentication, hook_records
+from service.composition.parts import (
     Service,
     build_service,
     compiled_profiles,
@@ -42,8 +26,24 @@ from service.parts import (
     utc_now,
     warm_up,
 )
+from service.composition.stored import StoredParts, build_stored_parts
+from service.fhir import r4
+from service.fhir.codes.capabilities import terminology_capabilities
+from service.fhir.compartment import EVERYTHING
+from service.fhir.package import NAME
+from service.fhir.parameters import Input
+from service.fhir.resource_types import PUBLISHED_AND_STORED, RESOURCE_TYPES, offered_types
+from service.fhir.search import SearchContext
+from service.fhir.search_index import resource_indexer
+from service.fhir.validation import VALIDATE
+from service.interactions.bundles import BundleProcessor
+from service.interactions.entries import Offer
+from service.interactions.matching import matcher
+from service.interactions.retrieving import Retriever
+from service.interactions.searching import Searches
+from service.interactions.seeding import store_ours
+from service.interactions.single import Interactions
 from service.settings import Settings, read_settings
-from service.stored_parts import StoredParts, build_stored_parts
 from service.web.address import fhir_address
 from service.web.audit import install_audit
 from service.web.bundles import bundle_view

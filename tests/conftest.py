@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the unit tests of one layer need not load the others
     from flask.testing import FlaskClient
     from support.servers import LiveServer
 
-    from service.parts import Service
+    from service.composition.parts import Service
     from service.settings import Settings
 
 Resource = dict[str, Any]
@@ -42,7 +42,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def service(settings: Settings) -> Service:
     """Every part, built as the server builds it."""
-    from service.parts import build_service, warm_up
+    from service.composition.parts import build_service, warm_up
 
     built = build_service(settings)
     warm_up(built)

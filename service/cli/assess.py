@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from service.assessment.run import AssessOptions, Result
+    from service.composition.parts import Service
     from service.errors import ServiceError
-    from service.parts import Service
 
 PROGRESS_AFTER_SECONDS = 2.0
 EXIT_FAULTS = 1
@@ -57,8 +57,8 @@ def command(files: tuple[Path, ...], as_json: bool, what_if: bool | None, care_p
     from rich.console import Console
 
     from service.assessment.run import AssessOptions
+    from service.composition.parts import build_service
     from service.errors import ServiceError
-    from service.parts import build_service
     from service.settings import read_settings
 
     service = build_service(read_settings())

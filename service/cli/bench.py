@@ -25,7 +25,7 @@ from rich.table import Table
 from service.cli.load import Measured, run_load
 
 if TYPE_CHECKING:
-    from service.parts import Service
+    from service.composition.parts import Service
 
 Resource = dict[str, Any]
 
@@ -55,7 +55,7 @@ def command(seconds: float, rounds: int, repeats: int, hooks: bool) -> None:
     against a bare Flask app; first against second POST; memory of the worker. Takes about a minute.
     """
     console = Console()
-    from service.parts import build_service, warm_up
+    from service.composition.parts import build_service, warm_up
     from service.settings import read_settings
 
     service = build_service(read_settings())

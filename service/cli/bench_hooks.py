@@ -17,7 +17,7 @@ from service.cli.load import Measured, run_load
 from service.fhir.r4 import serialise
 
 if TYPE_CHECKING:
-    from service.parts import Service
+    from service.composition.parts import Service
 
 Resource = dict[str, Any]
 

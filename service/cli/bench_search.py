@@ -80,8 +80,8 @@ def measure(url: str, assessments: int, repeats: int, *, console: Console, expla
     from dataclasses import replace
 
     from service.app import create_app
-    from service.parts import build_service
-    from service.parts import open_store as opened
+    from service.composition.parts import build_service
+    from service.composition.parts import open_store as opened
     from service.settings import Settings
 
     settings = replace(Settings(), database_url=url)

@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from service.assessment.bulk import Answered
-    from service.parts import Service
+    from service.composition.parts import Service
 
 EPILOG = """\b
 Examples:
@@ -70,14 +70,14 @@ def _prepare() -> None:
     from service.settings import limit_blas_threads, read_settings
 
     limit_blas_threads()
-    from service.parts import build_service
+    from service.composition.parts import build_service
 
     _service = build_service(read_settings())
 
 
 def _work(chunk: list[tuple[int, bytes]]) -> list[Answered]:
     from service.assessment.bulk import assess_line
-    from service.parts import limits_of
+    from service.composition.parts import limits_of
 
     assert _service is not None
     limits = limits_of(_service.settings)

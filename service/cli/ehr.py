@@ -88,10 +88,10 @@ def write(files: Sequence[Path], dry_run: bool) -> None:
 
     The server, the client and its key are settings: python -m service settings. Sending twice writes once.
     """
-    from service.after_hooks import build_write_back
+    from service.composition.after_hooks import build_write_back
+    from service.composition.parts import build_service, new_id, utc_now
     from service.delivery.worker import DeliveryFailed
     from service.fhir.r4 import serialise
-    from service.parts import build_service, new_id, utc_now
     from service.settings import read_settings
 
     settings = read_settings()
@@ -114,7 +114,7 @@ def write(files: Sequence[Path], dry_run: bool) -> None:
 
 
 def _services() -> Any:
-    from service.parts import build_service
+    from service.composition.parts import build_service
     from service.settings import read_settings
 
     return build_service(read_settings()).hooks.services

@@ -47,11 +47,11 @@ def command(url: str | None, folder: Path | None, as_json: bool) -> None:
 
 def evaluation(url: str | None, console: Console) -> Figures:
     """All figures, with the progress of the slow parts on `console`."""
+    from service.composition.parts import build_service, utc_now
     from service.evaluation.cases import engine_cases
     from service.evaluation.door import door, own_server
     from service.evaluation.figures import model_figures, vignette_figures
     from service.evaluation.vignettes import published_cases, read_outcome, submission
-    from service.parts import build_service, utc_now
     from service.resources import tables_directory
     from service.settings import read_settings
 

@@ -76,20 +76,20 @@ def model_page(network: Network) -> str:
 
 def missing_texts(language: str) -> dict[str, Any]:
     """English texts that a language lacks or has from an older wording, nested as its catalogue is."""
-    from service.languages import untranslated
+    from service.composition.languages import untranslated
 
     return untranslated(language, _english())
 
 
 def note_review(language: str) -> None:
     """Keep which English texts the translations of a language were made from: those of now."""
-    from service.languages import reviews_file
+    from service.composition.languages import reviews_file
 
     write_reviews(reviews_file(language), _english())
 
 
 def _english() -> dict[tuple[str, ...], str]:
-    from service.languages import english_texts
+    from service.composition.languages import english_texts
     from service.resources import terminology_directory
 
     return english_texts(load_knowledge_base(tables_directory()), load_terminology(terminology_directory(), CANONICAL_BASE))

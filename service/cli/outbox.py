@@ -67,7 +67,7 @@ def retry(ids: tuple[int, ...], everything: bool) -> None:
 @contextmanager
 def opened() -> Iterator[Outbox]:
     """The outbox of the database that the settings name."""
-    from service.parts import open_store
+    from service.composition.parts import open_store
     from service.storage.sql_outbox import SqlOutbox
     from service.storage.sql_store import SqlStore
 

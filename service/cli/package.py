@@ -24,8 +24,8 @@ def command(out: Path | None) -> None:
     The canonical addresses in it are below HIPSPINE_BASE_URL. Equal content gives an equal file, byte for byte.
     """
     from service import __version__
+    from service.composition.parts import build_service, fhir_package
     from service.fhir.package import NAME
-    from service.parts import build_service, fhir_package
     from service.settings import read_settings
 
     content = fhir_package(build_service(read_settings()))

@@ -19,9 +19,9 @@ from support.node import PROFILES
 from support.profile_examples import FOLDER, examples, text_of
 
 from service import __version__
+from service.composition.parts import Service, build_service, fhir_package
 from service.fhir import r4
 from service.fhir.package import CONFORMANCE_TYPES, DEPENDENCIES, build_package
-from service.parts import Service, build_service, fhir_package
 from service.settings import CANONICAL_BASE, Settings
 
 Resource = dict[str, Any]

@@ -16,8 +16,8 @@ import pytest
 from support.node import PROFILES, require_toolchain
 
 from service import __version__
+from service.composition.parts import Service, fhir_package
 from service.fhir.package import NAME
-from service.parts import Service, fhir_package
 from service.settings import CANONICAL_BASE
 
 pytestmark = pytest.mark.slow

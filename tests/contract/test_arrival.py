@@ -15,11 +15,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.app import create_app
+from service.composition.parts import Service
 from service.fhir import r4
 from service.fhir.resource_types import RESOURCE_TYPES
 from service.fhir.search import SearchContext
 from service.interactions.finding import finder
-from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

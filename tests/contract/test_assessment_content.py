@@ -17,11 +17,11 @@ from flask.testing import FlaskClient
 from support.summary import posterior_summary
 
 from service.assessment.run import assess_subject
+from service.composition.parts import Service
 from service.engine.model import PATTERNS, Answer, Case, Finding
 from service.fhir import r4
 from service.mapping.answers import answers_by_code
 from service.mapping.writers.percentages import partition_percentages, percentage
-from service.parts import Service
 
 Resource = dict[str, Any]
 DATA = Path(__file__).resolve().parents[1] / "data"

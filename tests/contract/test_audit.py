@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from support.servers import LiveServer
 
 from service.app import create_app
+from service.composition.parts import Service
 from service.fhir import r4
-from service.parts import Service
 from service.settings import Settings
 from service.storage.store import HistoryQuery
 

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from service.app import create_app
-from service.parts import Service
+from service.composition.parts import Service
 from service.settings import Settings
 
 FHIR_JSON = "application/fhir+json"

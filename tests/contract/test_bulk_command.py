@@ -12,8 +12,8 @@ import pytest
 from support.servers import ROOT, clean_environment
 
 from service.assessment.bulk import assess_line
+from service.composition.parts import Service
 from service.fhir import r4
-from service.parts import Service
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 Resource = dict[str, Any]

@@ -16,9 +16,9 @@ from support.servers import LiveServer
 from werkzeug.test import TestResponse
 
 from service.app import create_app
+from service.composition.parts import Service
 from service.fhir import r4
 from service.interactions.exporting import PAGE, Exports
-from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from service.composition.parts import Service
 from service.fhir import r4
-from service.parts import Service
 
 Resource = dict[str, Any]
 DATA = Path(__file__).resolve().parents[1] / "data"

@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from service.composition.parts import Service
 from service.fhir import definition_rows as rows
 from service.fhir.conformance import Definitions
-from service.parts import Service
 from service.web.definition_pages import TYPES, definition_pages
 from service.web.fhir_rest import FhirId
 

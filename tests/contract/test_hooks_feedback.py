@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from support.hook_calls import case, hook_call, order
 
 from service.app import create_app
+from service.composition.parts import Service
 from service.hooks.feedback import wilson
-from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

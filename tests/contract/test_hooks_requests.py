@@ -18,9 +18,9 @@ from support.servers import LiveServer
 from support.stub_ehr import StubEhr, stub_ehr
 
 from service.app import create_app
+from service.composition.hooks import build_hooks, build_outbound
+from service.composition.parts import Service
 from service.fhir import r4
-from service.hook_parts import build_hooks, build_outbound
-from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

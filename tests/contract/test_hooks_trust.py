@@ -22,9 +22,9 @@ from service.app import create_app
 from service.cli.serve import warn_if_reachable
 from service.clients.callers import Issuers, RememberedTokens
 from service.clients.key_sets import KeySets
+from service.composition.hooks import build_outbound
+from service.composition.parts import Service
 from service.errors import InvalidInput
-from service.hook_parts import build_outbound
-from service.parts import Service
 from service.settings import Settings
 
 ISSUER = "https://ehr.example"

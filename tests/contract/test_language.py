@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from service.composition.languages import spoken_displays
 from service.engine.model import KnowledgeBase
 from service.knowledge.translation import needed, source_text
-from service.languages import spoken_displays
 from service.mapping.options import OPTION_NAMES
 from service.mapping.writers.texts import load_texts
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
-    from service.parts import Service
+    from service.composition.parts import Service
 
 Resource = dict[str, Any]
 Answers = Callable[..., Resource]

@@ -14,7 +14,7 @@ import pytest
 import simple_icd_10_cm
 from flask.testing import FlaskClient
 
-from service.parts import Service
+from service.composition.parts import Service
 
 Resource = dict[str, Any]
 

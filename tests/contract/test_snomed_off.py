@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from support.hook_calls import case, hook_call, order
 
 from service.app import create_app
-from service.parts import Service
+from service.composition.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

@@ -12,9 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.app import create_app
+from service.composition.parts import Service
 from service.fhir import r4
 from service.fhir.codes.inverse import INVERSE
-from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]

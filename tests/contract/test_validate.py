@@ -14,8 +14,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.app import create_app
+from service.composition.parts import Service
 from service.fhir.resource_types import RESOURCE_TYPES
-from service.parts import Service
 from service.settings import Settings
 
 Resource = dict[str, Any]
@@ -322,7 +322,7 @@ def test_R54_a_body_with_very_many_faults_or_rules_is_answered_in_time(client: F
 
 @pytest.fixture
 def storing(settings: Settings, service: Service, tmp_path: Any) -> Iterator[FlaskClient]:
-    from service.parts import open_store
+    from service.composition.parts import open_store
 
     store = open_store(Settings(database_url=f"sqlite:///{tmp_path}/v.db"))
     assert store is not None

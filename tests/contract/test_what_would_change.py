@@ -14,9 +14,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from service.assessment.run import AssessOptions, assess_subject
+from service.composition.parts import Service
 from service.engine.model import PATTERNS
 from service.fhir import r4
-from service.parts import Service
 
 Resource = dict[str, Any]
 DATA = Path(__file__).resolve().parents[1] / "data"

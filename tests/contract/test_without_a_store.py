@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from support.fhir_calls import Resource, issues_of, observation, patient, read_json, send
 
 from service.app import create_app
-from service.parts import Service
+from service.composition.parts import Service
 from service.settings import Settings
 
 

@@ -14,15 +14,15 @@ from click.testing import CliRunner
 from support.hook_calls import case, hook_call
 from support.stub_ehr import StubEhr, stub_ehr
 
-from service.after_hooks import build_write_back
 from service.app import create_app, start_background
 from service.cli.ehr import command
 from service.clients.smart import new_key_pair, read_private_key
+from service.composition.after_hooks import build_write_back
+from service.composition.hooks import build_outbound
+from service.composition.parts import Service, new_id, utc_now
 from service.delivery.worker import DeliveryFailed
 from service.errors import InvalidInput, UpstreamFailed
 from service.fhir import r4
-from service.hook_parts import build_outbound
-from service.parts import Service, new_id, utc_now
 from service.settings import Settings
 
 Resource = dict[str, Any]

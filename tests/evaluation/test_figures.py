@@ -17,6 +17,7 @@ from support.readme import README, section
 from support.servers import LiveServer
 
 from service.cli.evaluate import command
+from service.composition.parts import Service
 from service.evaluation.cases import engine_cases
 from service.evaluation.door import door, own_server
 from service.evaluation.figures import PATIENTS, all_bars, model_figures, vignette_figures
@@ -25,7 +26,6 @@ from service.evaluation.plots import PLOTS
 from service.evaluation.vignettes import evaluate
 from service.model_card.card import FOLDER, card_figures, load_card
 from service.model_card.page import card_page, card_summary
-from service.parts import Service
 from service.resources import tables_directory
 
 Figures = dict[str, Any]

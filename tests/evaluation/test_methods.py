@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.composition.parts import Service
 from service.engine.dependence import leading
 from service.engine.differential import posterior
 from service.engine.hypotheses import Array
@@ -35,7 +36,6 @@ from service.evaluation.reach import CAUSES, causes_of_misses, expected_right, r
 from service.evaluation.sensitivity import measure_sensitivity, moved_knowledge, slope_influences
 from service.evaluation.simulation import chi_square_tail, simulate
 from service.evaluation.vignettes import Outcome, matches, published_cases, rows
-from service.parts import Service
 from service.resources import tables_directory
 
 CHECKS = tables_directory().parent / "checks"

@@ -21,7 +21,7 @@ from support.postgresql import PostgresServer, programs_folder
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
 
-    from service.parts import Service
+    from service.composition.parts import Service
     from service.settings import Settings
     from service.storage.sql_store import SqlStore
 
@@ -92,7 +92,7 @@ def _empty_database(request: pytest.FixtureRequest, kind: str, folder: Path) -> 
 def stored(module_database_url: str, settings: Settings, service: Service) -> Iterator[FlaskClient]:
     """A client, in process, of the whole application on a database of the module's own: once of each kind."""
     from service.app import create_app
-    from service.parts import open_store
+    from service.composition.parts import open_store
 
     kept = replace(settings, database_url=module_database_url)
     store = open_store(kept)

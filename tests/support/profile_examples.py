@@ -35,7 +35,7 @@ STANDING_STILL = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)
 def examples() -> dict[str, Resource]:
     """File name -> resource."""
     from service.app import create_app
-    from service.parts import build_service
+    from service.composition.parts import build_service
     from service.settings import Settings
 
     numbers = count(1)

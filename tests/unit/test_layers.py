@@ -49,11 +49,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "service.memory": (),
 }
 # The outermost ring: may import everything, and is imported by nothing inside it.
-OUTER = (
-    "service.app", "service.parts", "service.after_hooks", "service.code_parts", "service.hook_parts", "service.stored_parts",
-    "service.languages", "service.server",
-    "service.cli", "service.__main__",
-)
+OUTER = ("service.composition", "service.app", "service.server", "service.cli", "service.__main__")
 
 # The engine is arithmetic: nothing in it may depend on when, where or on which machine it runs.
 ENGINE_NEVER = {

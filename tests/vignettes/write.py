@@ -165,8 +165,8 @@ def _source(row: dict[str, str]) -> str:
 
 def outcomes_in_process() -> list[Outcome]:
     """Every case through the whole service, without a server."""
+    from service.composition.parts import build_service
     from service.fhir import r4
-    from service.parts import build_service
     from service.settings import Settings, limit_blas_threads
 
     limit_blas_threads()

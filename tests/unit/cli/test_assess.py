@@ -14,8 +14,8 @@ from rich.console import Console
 from service.assessment.run import assess_subject
 from service.cli.assess import command
 from service.cli.rendering import render
+from service.composition.parts import Service
 from service.mapping.writers.texts import load_texts
-from service.parts import Service
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 HIP, SPINE, EMERGENCY, SPARSE = (str(DATA / f"{name}.json") for name in ("hip", "spine", "emergency", "sparse"))

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from service.assessment.run import assess_subject
 from service.cli.rendering import render
+from service.composition.parts import Service
 from service.fhir import r4
-from service.parts import Service
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from service.composition.parts import Service
 from service.engine.ages import band_of, years_of
-from service.parts import Service
 
 BANDS = ("18-39", "40-49", "70 and over")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.composition.parts import Service
 from service.engine.care import care_plan
 from service.engine.model import (
     PATTERNS,
@@ -25,7 +26,6 @@ from service.engine.model import (
     RedFlagScreen,
 )
 from service.engine.model import Test as Statement
-from service.parts import Service
 
 Plan = Callable[..., tuple[PlanItem, ...]]
 FORCEFUL = {"lumbar-manipulation", "disc-decompression", "sacroiliac-correction", "pelvic-balancing", "iliopsoas-release"}

@@ -9,6 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from service.composition.parts import Service
 from service.engine.clusters import CompiledCluster
 from service.engine.differential import posterior, targets
 from service.engine.hypotheses import Array
@@ -19,7 +20,6 @@ from service.engine.odds import expit, logit
 from service.engine.prospects import Outlook, Prospects
 from service.engine.spreads import background_spreads, ratio_spread, sensitivity_spread, uncertain_figures
 from service.engine.uncertainty import measure_uncertainty
-from service.parts import Service
 
 IBP = ("morning_stiffness", "improves_exercise_not_rest", "second_half_night", "alternating_buttock")
 PAIR = ("palp_trochanter", "resisted_abduction_pain")

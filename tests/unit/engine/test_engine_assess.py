@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from service.composition.parts import Service
 from service.engine.assess import Engine
 from service.engine.model import Answer, Case
-from service.parts import Service
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from service.cli.knowledge import missing_texts
+from service.composition.languages import spoken_displays
 from service.engine.model import KnowledgeBase
 from service.errors import KnowledgeBaseError
 from service.fhir.terminology import load_terminology
 from service.knowledge.reviews import outdated, write_reviews
 from service.knowledge.translation import SECTIONS, load_catalogue, needed, source_text, translate
-from service.languages import spoken_displays
 from service.mapping.writers.texts import differences, load_texts
 from service.resources import terminology_directory
 from service.settings import CANONICAL_BASE

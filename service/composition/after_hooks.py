@@ -1,4 +1,4 @@
-"""Part of the composition root: what is done after a hook call was answered, on a thread of its own."""
+"""What is done after a hook call was answered, on a thread of its own."""
 
 from __future__ import annotations
 

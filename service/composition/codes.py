@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from service.assessment.run import Parts
 from service.clients.outbound import Outbound
 from service.clients.terminology_server import TerminologyServer
+from service.composition.languages import wordings
 from service.fhir import r4
 from service.fhir.codes.held import Held
 from service.fhir.codes.membership import Membership
@@ -22,7 +23,6 @@ from service.fhir.resource_types import RESOURCE_TYPES
 from service.fhir.validation import Validator
 from service.interactions.single import read
 from service.interactions.validation import Validation
-from service.languages import wordings
 from service.settings import Settings
 
 if TYPE_CHECKING:

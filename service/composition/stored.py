@@ -1,4 +1,4 @@
-"""Part of the composition root: what works beside the requests on what is stored."""
+"""What works beside the requests on what is stored."""
 
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from service import __version__
 from service.assessment.forms import extract, populate
 from service.assessment.run import NOTHING_MORE, AssessOptions, Parts, assess_subject
 from service.clients.outbound import Outbound
-from service.code_parts import build_terminology, build_terminology_server, build_validator
+from service.composition.codes import build_terminology, build_terminology_server, build_validator
+from service.composition.hooks import build_hooks, build_outbound
+from service.composition.languages import translated_vocabularies
 from service.engine.assess import build_engine
 from service.fhir import r4
 from service.fhir.codes.licence import without_snomed
@@ -26,12 +28,10 @@ from service.fhir.package import CONFORMANCE_TYPES, build_package
 from service.fhir.search_index import resource_indexer
 from service.fhir.terminology import load_terminology
 from service.fhir.validation import Validator
-from service.hook_parts import build_hooks, build_outbound
 from service.hooks.run import HookParts
 from service.interactions.assessing import NOTHING_SENT, Gathered, gather
 from service.interactions.single import read
 from service.knowledge.load import load_knowledge_base
-from service.languages import translated_vocabularies
 from service.mapping.questionnaire import build_questionnaire
 from service.model_card.card import load_card
 from service.model_card.resources import card_resources

@@ -1,4 +1,4 @@
-"""What the doors to other systems need, built from the settings: a part of the composition root with a file of its own."""
+"""What the doors to other systems need, built from the settings."""
 
 from __future__ import annotations
 

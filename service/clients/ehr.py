@@ -5,6 +5,7 @@ What comes back says how far it is to be trusted: all of it, part of it, nothing
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +26,14 @@ QUERIES_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The resources one query gave. `problem` is empty if that is all there is."""
+    """The resources one query gave. `problem` is empty if that is all there is.
+
+    `malformed` is the number of entries that hold no resource: what was meant by them nobody can tell.
+    """
 
     resources: tuple[Resource, ...] = field(default=(), repr=False)
     problem: Problem = ""
+    malformed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +84,45 @@ class RecordServer:
 
     def _read(self, base: str, query: str, headers: Mapping[str, str], deadline: float) -> Fetched:
         address: str | None = urljoin(base.rstrip("/") + "/", query)
+        kinds = ("Bundle", re.split(r"[/?]", query, maxsplit=1)[0])
         resources: list[Resource] = []
+        malformed = matches = 0
+
+        def ended(problem: Problem) -> Fetched:
+            """What was read by now; that it is not all, if there is any of it, else why there is nothing."""
+            return Fetched(tuple(resources), "partial" if problem and (resources or malformed) else problem, malformed)
+
         try:
             # Checked for the first page too: a query that is an address came from the caller.
             origin = self._outbound.check(base, where="fhirServer").origin
             for _ in range(self._bounds.max_pages):
                 if address is None:
-                    return Fetched(tuple(resources))
-                if self._outbound.check(address, where="fhirServer").origin != origin:
                     break
+                if self._outbound.check(address, where="fhirServer").origin != origin:
+                    return ended("partial")
                 answer = self._outbound.send("GET", address, headers=headers, seconds=deadline - self._clock())
                 if answer.status in (404, 410) and "?" not in address:
                     return Fetched()  # a read of what is not there; a search answers so where it is not offered
                 if not answer.ok:
-                    denied = answer.status in (401, 403)
-                    return Fetched(tuple(resources), "partial" if resources else "denied" if denied else "failed")
+                    return ended("denied" if answer.status in (401, 403) else "failed")
                 page = self._decode(answer.body)
-                if page.get("resourceType") == "OperationOutcome":
-                    return Fetched(tuple(resources), "partial" if resources else "failed")
+                if page.get("resourceType") not in kinds or not isinstance(page.get("entry"), list | None):
+                    return ended("failed")
                 resources += held_in(page)
+                malformed += malformed_in(page)
+                matches += matches_in(page)
                 if complains(page):
-                    return Fetched(tuple(resources), "partial")
+                    return ended("partial")
                 address = urljoin(address, following) if (following := next_page(page)) else None
-                if len(resources) >= self._bounds.max_resources and address is not None:
+                if address is None and lacks(page, matches):
+                    return ended("partial")
+                if len(resources) + malformed >= self._bounds.max_resources and address is not None:
                     break
         except OutboundRefused:
-            return Fetched(tuple(resources), "partial" if resources else "refused")
+            return ended("refused")
         except (UpstreamFailed, MalformedInput, TooLarge):
-            return Fetched(tuple(resources), "partial" if resources else "failed")
-        return Fetched(tuple(resources), "" if address is None else "partial")
+            return ended("failed")
+        return ended("" if address is None else "partial")
 
 
 def held_in(page: Resource) -> Iterator[Resource]:
@@ -117,10 +132,42 @@ def held_in(page: Resource) -> Iterator[Resource]:
         return
     entries = page.get("entry")
     for entry in entries if isinstance(entries, list) else ():
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        kind = resource.get("resourceType") if isinstance(resource, dict) else None
-        if isinstance(resource, dict) and isinstance(kind, str) and kind != "OperationOutcome":
-            yield resource
+        if _is_resource(entry) and entry["resource"]["resourceType"] != "OperationOutcome":
+            yield entry["resource"]
+
+
+def malformed_in(page: Resource) -> int:
+    """How many entries of a Bundle hold no resource, or something that is none."""
+    entries = page.get("entry") if page.get("resourceType") == "Bundle" else None
+    return sum(not _is_resource(entry) for entry in (entries if isinstance(entries, list) else ()))
+
+
+def matches_in(page: Resource) -> int:
+    """How many entries of a Bundle count for its `total`: neither messages of the server nor what was included."""
+    entries = page.get("entry") if page.get("resourceType") == "Bundle" else None
+    return sum(_mode(entry) == "match" for entry in (entries if isinstance(entries, list) else ()))
+
+
+def lacks(page: Resource, matches: int) -> bool:
+    """Whether a last page shows that there is more: by a total that was not reached, or a next page without an address."""
+    total, links = page.get("total"), page.get("link")
+    if page.get("resourceType") != "Bundle":
+        return False
+    if isinstance(links, list) and any(isinstance(link, dict) and link.get("relation") == "next" for link in links):
+        return True
+    return isinstance(total, int) and total > matches
+
+
+def _is_resource(entry: Any) -> bool:
+    resource = entry.get("resource") if isinstance(entry, dict) else None
+    return isinstance(resource, dict) and isinstance(resource.get("resourceType"), str)
+
+
+def _mode(entry: Any) -> str:
+    search = entry.get("search") if isinstance(entry, dict) else None
+    if _is_resource(entry) and entry["resource"]["resourceType"] == "OperationOutcome":
+        return "outcome"
+    return str(search.get("mode", "match")) if isinstance(search, dict) else "match"
 
 
 def complains(page: Resource) -> bool:

@@ -19,6 +19,7 @@ from service.mapping.writers.vocabulary import Vocabulary
 LISTED = 5  # answers for and against
 PATTERNS_LISTED = 5
 USED_LISTED = 60
+UNSEEN_LISTED = 40
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~>])")
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
@@ -179,8 +180,13 @@ class Detail:
 
 
 def unseen_lines(unseen: Sequence[Unseen], vocabulary: Vocabulary) -> list[str]:
-    """What of the record was not seen, one line each."""
-    return [plain(vocabulary.texts(f"unseen-{one.why}", what="{what}")).replace("{what}", foreign(one.what)) for one in unseen]
+    """What of the record was not seen, one line each; of very many the first, and how many more there are."""
+    lines = [
+        plain(vocabulary.texts(f"unseen-{one.why}", what="{what}", count=one.count)).replace("{what}", foreign(one.what))
+        for one in unseen[:UNSEEN_LISTED]
+    ]
+    more = len(unseen) - UNSEEN_LISTED
+    return [*lines, plain(vocabulary.texts("unseen-more", count=more))] if more > 0 else lines
 
 
 def percent(value: float) -> str:

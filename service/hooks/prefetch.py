@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from service.clients.ehr import Fetched, Problem, complains, held_in, next_page
+from service.clients.ehr import Fetched, Problem, complains, held_in, lacks, malformed_in, matches_in, next_page
 from service.errors import Fault, MalformedInput, MissingData
 from service.hooks.registry import HookService, Prefetch
 from service.hooks.request import HookRequest
 
 Resource = dict[str, Any]
-Why = Literal["not-sent", "refused", "denied", "failed", "partial", "unreadable", "other-patient"]
+Why = Literal["not-sent", "refused", "denied", "failed", "partial", "malformed", "unreadable", "other-patient"]
 
 SPEC = "https://cds-hooks.hl7.org/2.0/#prefetch-template"
 _REASONS: Mapping[Why, str] = {
@@ -21,6 +22,7 @@ _REASONS: Mapping[Why, str] = {
     "denied": "It was not sent, and fhirServer did not let this service read it.",
     "failed": "The query for it failed.",
     "partial": "Only part of it could be read.",
+    "malformed": "Entries of it hold no resource.",
     "unreadable": "It could not be read.",
     "other-patient": "It is about another patient.",
 }
@@ -34,10 +36,11 @@ class RecordReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Something of the record that the advice does without: a prefetch key or a resource, and why."""
+    """Something of the record that the advice does without: a prefetch key or a resource, why, and how many of its entries."""
 
     what: str
     why: Why
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +59,24 @@ def gather(service: HookService, request: HookRequest, reader: RecordReader) -> 
     """
     held: dict[str, list[Resource]] = {}
     unseen: dict[str, Why] = {}
+    malformed: Counter[str] = Counter()
     queries: dict[str, str] = {}
     for one in service.prefetch:
         if one.key in request.prefetch:
             sent = request.prefetch[one.key]
             held[one.key], why = _sent(sent)
-            unseen |= dict.fromkeys(_unreadable_entries(one.key, sent), "unreadable")
+            malformed[one.key] += malformed_in(sent or {})
             if why is not None:
                 unseen[one.key] = why
             elif sent is not None and (following := next_page(sent)):
                 queries[one.key] = following
         elif (query := one.resolved(request.context)) is not None:
             queries[one.key] = query
-    _fetch(request, reader, queries, held, unseen)
+    _fetch(request, reader, queries, held, unseen, malformed)
     _require(service.prefetch, unseen)
     _same_patient(held, request)
-    return Record(tuple(_once(held)), tuple(Unseen(key, why) for key, why in unseen.items()))
+    left_out = [Unseen(key, "malformed", count) for key, count in malformed.items() if count]
+    return Record(tuple(_once(held)), (*(Unseen(key, why) for key, why in unseen.items()), *left_out))
 
 
 def _sent(value: Resource | None) -> tuple[list[Resource], Why | None]:
@@ -80,16 +85,8 @@ def _sent(value: Resource | None) -> tuple[list[Resource], Why | None]:
         return [], None
     if value["resourceType"] == "OperationOutcome":
         return [], "failed"
-    return list(held_in(value)), "partial" if complains(value) else None
-
-
-def _unreadable_entries(key: str, value: Resource | None) -> Iterator[str]:
-    """The places of entries that hold no resource: what was meant by them cannot be known, so silence would hide it."""
-    entries = value.get("entry") if value is not None and value["resourceType"] == "Bundle" else None
-    for index, entry in enumerate(entries or ()):
-        resource = entry.get("resource") if isinstance(entry, dict) else None
-        if not (isinstance(resource, dict) and isinstance(resource.get("resourceType"), str)):
-            yield f"{key}.entry[{index}]"
+    stopped = complains(value) or (next_page(value) is None and lacks(value, matches_in(value)))
+    return list(held_in(value)), "partial" if stopped else None
 
 
 def _fetch(
@@ -98,6 +95,7 @@ def _fetch(
     queries: Mapping[str, str],
     held: dict[str, list[Resource]],
     unseen: dict[str, Why],
+    malformed: Counter[str],
 ) -> None:
     if not queries:
         return
@@ -107,6 +105,7 @@ def _fetch(
     for key, fetched in reader.fetch(request.server, queries, token=request.token).items():
         before = held.setdefault(key, [])
         before += fetched.resources
+        malformed[key] += fetched.malformed
         if fetched.problem:
             unseen[key] = _why(fetched.problem, some=bool(before))
 

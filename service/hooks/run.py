@@ -11,7 +11,7 @@ from service.fhir import r4
 from service.hooks.advice import order_advice, raised
 from service.hooks.cards import Addresses, CardWriter, Frame, Issued
 from service.hooks.orders import OrderRules, RecognisedOrder, recognised
-from service.hooks.prefetch import RecordReader, gather
+from service.hooks.prefetch import RecordReader, Unseen, gather
 from service.hooks.registry import HookService, HookServices
 from service.hooks.request import HookRequest
 from service.hooks.silence import SilenceRules
@@ -41,6 +41,7 @@ class HookAnswer:
     body: dict[str, Any]
     issued: tuple[Issued, ...] = ()
     risk_assessment: dict[str, Any] | None = None
+    unseen: tuple[Unseen, ...] = ()
 
 
 def answer_hook(
@@ -74,7 +75,7 @@ def answer_hook(
     )
     issued = tuple(_cards(service, known, orders, parts.orders, frame))
     assessment = known.result.risk_assessment if known.result is not None else None
-    return HookAnswer({"cards": [one.card for one in issued]}, issued, assessment)
+    return HookAnswer({"cards": [one.card for one in issued]}, issued, assessment, known.unseen)
 
 
 def _cards(
@@ -106,4 +107,4 @@ def _cards(
 def _hides_findings(known: Known) -> bool:
     """Whether silence would hide that data were there and could not be read; what was merely not sent hides nothing."""
     broken = {one.why for one in known.unseen} - {"not-sent", "refused"}
-    return bool(broken & {"unreadable", "other-patient"}) or (known.complaint and bool(broken))
+    return bool(broken & {"malformed", "unreadable", "other-patient"}) or (known.complaint and bool(broken))

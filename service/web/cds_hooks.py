@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, g, request
 
 from service.errors import Fault, NotFound
 from service.fhir import r4
@@ -21,6 +23,7 @@ CORS_METHODS = "GET, POST, OPTIONS"
 CORS_HEADERS = "Authorization, Content-Type, Accept-Language, X-Request-Id"
 CORS_SECONDS = 600
 
+log = logging.getLogger("service.hooks")
 
 
 class Authenticate(Protocol):
@@ -74,6 +77,7 @@ def install_hook_routes(
         service, hook_request = read_request(body, services)
         language = language_for(list(request.accept_languages), languages)
         answer = answer_hook(service, hook_request, parts=parts, fhir_address=fhir_address(), language=language)
+        _log_unseen(service, answer)
         answered(service, hook_request, answer)
         response = _json(answer.body)
         response.content_language.add(language)
@@ -82,6 +86,16 @@ def install_hook_routes(
 
     app.register_blueprint(blueprint)
     _install_cors(app, frozenset(origins))
+
+
+def _log_unseen(service: HookService, answer: HookAnswer) -> None:
+    """What a call could not see is on its cards; the log says how much of which kind, for those who look after the connection."""
+    why: Counter[str] = Counter()
+    for one in answer.unseen:
+        why[one.why] += one.count
+    if why:
+        told = ",".join(f"{kind}:{count}" for kind, count in sorted(why.items()))
+        log.warning("part of a record was not seen service=%s unseen=%s request_id=%s", service.id, told, g.request_id)
 
 
 def unknown_service() -> NotFound:

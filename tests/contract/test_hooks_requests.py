@@ -15,7 +15,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support.hook_calls import broken_rules, bundle, case, hook_call, order
 from support.servers import LiveServer
-from support.stub_ehr import StubEhr, stub_ehr
+from support.stub_ehr import NOTHING, StubEhr, stub_ehr
 
 from service.app import create_app
 from service.composition.hooks import build_hooks, build_outbound
@@ -26,6 +26,7 @@ from service.settings import Settings
 Resource = dict[str, Any]
 HOOKS = ["encounter-discharge", "encounter-start", "order-select", "order-sign", "patient-view"]
 SECONDS = 1.0  # time box of the tests' services
+LEFT_OUT = "findings: entries that hold no resource, left out: {}."
 
 
 @pytest.fixture
@@ -283,10 +284,10 @@ def test_an_entry_without_a_resource_is_named_and_hides_nothing(client: FlaskCli
     body = hook_call("patient-view", [{"resourceType": "Patient", "id": "1"}])
     body["prefetch"]["findings"] = {"resourceType": "Bundle", "type": "searchset", "entry": [entry]}
     (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
-    assert card["source"]["topic"]["code"] == "unseen" and "findings.entry" in card["detail"]
+    assert card["source"]["topic"]["code"] == "unseen" and LEFT_OUT.format(1) in card["detail"]
     body["prefetch"]["findings"]["entry"].append({"resource": finding_of("saddle_anaesthesia", valueBoolean=True)})
     (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
-    assert card["indicator"] == "critical" and "findings.entry" in card["detail"].split("### What could not be seen")[1]
+    assert card["indicator"] == "critical" and LEFT_OUT.format(1) in card["detail"].split("### What could not be seen")[1]
 
 
 @pytest.mark.parametrize(
@@ -422,6 +423,61 @@ def test_ten_thousand_entries_are_read_in_part_and_the_card_says_so(caller: Flas
     assert time.monotonic() - begun < SECONDS + 0.6
     assert "findings: only part of it could be read" in card["detail"]
     assert len([asked for asked in ehr.asked if "category=" in asked.path]) <= 11
+
+
+def test_entries_without_a_resource_on_a_fetched_page_are_counted_on_the_card_and_in_the_log(
+    caller: FlaskClient, ehr: StubEhr, caplog: pytest.LogCaptureFixture
+) -> None:
+    ehr.faults["Observation"] = "malformed"
+    (card,) = caller.post("/cds-services/patient-view", json=unsent(ehr)).get_json()["cards"]
+    assert card["source"]["topic"]["code"] == "source"
+    assert LEFT_OUT.format(len(NOTHING)) in card["detail"].split("### What could not be seen")[1]
+    (told,) = [record.getMessage() for record in caplog.records if "was not seen" in record.getMessage()]
+    assert f"service=patient-view unseen=malformed:{2 * len(NOTHING)} " in told and "example-spine" not in told
+    ehr.resources = {key: one for key, one in ehr.resources.items() if key[0] == "Patient"}
+    (card,) = caller.post("/cds-services/patient-view", json=unsent(ehr)).get_json()["cards"]
+    assert card["source"]["topic"]["code"] == "unseen"  # nothing else is known, and silence would say that nothing is there
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("more-than-given", "only part of it could be read"),
+        ("next-without-address", "only part of it could be read"),
+        ("entry-text", "the query failed"),
+        ("no-type", "the query failed"),
+    ],
+)
+def test_a_page_that_is_not_what_it_should_be_never_counts_as_all_there_is(
+    caller: FlaskClient, ehr: StubEhr, fault: str, told: str
+) -> None:
+    ehr.faults["QuestionnaireResponse"] = fault
+    body = unsent(ehr, "forms", orders=[order("36013-1")], hook="order-sign")
+    (card,) = caller.post("/cds-services/order-sign", json=body).get_json()["cards"]
+    assert f"- forms: {told}." in card["detail"]
+    ehr.faults = {"Observation": fault}
+    response = caller.post("/cds-services/patient-view", json=unsent(ehr))
+    if "failed" in told:
+        assert expressions(response, 412) == ["prefetch.findings"]
+    else:
+        assert f"- findings: {told}." in response.get_json()["cards"][0]["detail"]
+
+
+def test_a_prefetched_bundle_that_lacks_entries_of_its_total_is_not_all_there_is(client: FlaskClient) -> None:
+    body = hook_call("patient-view", case("spine"))
+    body["prefetch"]["forms"]["total"] = 1
+    assert "could not be seen" not in client.post("/cds-services/patient-view", json=body).get_json()["cards"][0]["detail"]
+    body["prefetch"]["forms"]["total"] = 2
+    (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
+    assert "- forms: only part of it could be read." in card["detail"]
+
+
+def test_a_card_names_the_first_of_very_many_things_it_could_not_see(client: FlaskClient) -> None:
+    body = hook_call("patient-view", case("spine"))
+    broken = {**finding_of("fever", valueBoolean="yes"), "subject": {"reference": "Patient/example-spine"}}
+    body["prefetch"]["findings"] = bundle([{**broken, "id": f"b{number}"} for number in range(100)])
+    (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
+    assert card["detail"].count(": not valid, left out") == 40 and "and 60 more" in card["detail"]
 
 
 def test_a_type_the_server_does_not_have_is_said_and_a_patient_without_data_is_not(caller: FlaskClient, ehr: StubEhr) -> None:

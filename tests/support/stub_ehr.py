@@ -26,6 +26,7 @@ from support.other_hosts import Asked, OtherHost, answer, other_host  # noqa: E4
 Resource = dict[str, Any]
 
 PAGE = 50
+NOTHING = [5, None, {}, {"resource": None}, {"resource": {"id": "x"}}]  # entries without a resource (fault "malformed")
 ENDLESS = 10_000  # entries a type has under the fault "endless"
 SLOW_SECONDS = 30.0
 
@@ -137,6 +138,17 @@ class StubEhr:
             "total": total,
             "entry": [{"fullUrl": f"{self.fhir}/{kind}/{one['id']}", "resource": one} for one in page],
         }
+        if fault == "malformed":
+            bundle["entry"] += NOTHING
+            bundle["total"] = total + len(NOTHING)
+        elif fault == "more-than-given":
+            bundle["total"] = total + 1
+        elif fault == "entry-text":
+            bundle["entry"] = "x"
+        elif fault == "no-type":
+            return {"entry": bundle["entry"]}
+        elif fault == "next-without-address":
+            bundle["link"] = [{"relation": "next"}]
         if offset + PAGE < total:
             following = urlencode({**wanted, "_offset": offset + PAGE})
             base = "http://169.254.169.254/fhir" if fault == "next-elsewhere" else self.fhir

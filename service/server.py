@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,23 +29,31 @@ from service.fhir.r4 import serialise
 from service.logs import configure_logging
 from service.memory import keep_memory_small
 from service.settings import Settings, limit_blas_threads, read_settings
-from service.web.errors import internal_outcome
+from service.web.errors import internal_outcome, place_of
 from service.web.requests import HEADER
+
+log = logging.getLogger("service.server")
 
 _LINGER_SECONDS = 5  # how long a caller gets to stop sending what was refused
 _LOOP_SECONDS = 0.5  # how long the loop may sleep; a signal wakes it at once
 
 
 class StrictParser(HTTPRequestParser):
-    """Refuses a request that gives its length twice over, in two ways: a proxy in front may believe the other one."""
+    """Refuses a request that gives its length or its host twice over: a proxy in front may believe the other one."""
 
     def parse_header(self, header_plus: bytes) -> None:
         names = [line.split(b":", 1)[0].strip().lower() for line in header_plus.split(b"\r\n")[1:]]
         if b"transfer-encoding" in names and b"content-length" in names:
             raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
-        if names.count(b"content-length") > 1:
-            raise ParsingError("Content-Length is given twice")
-        super().parse_header(header_plus)
+        for once in (b"content-length", b"host"):
+            if names.count(once) > 1:
+                raise ParsingError(f"{once.decode()} is given twice")
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # a target such as http://[::bad, which waitress lets through to the loop
+            raise ParsingError("The request target is not an address") from None
+        if self.version == "1.1" and b"host" not in names:
+            raise ParsingError("HTTP/1.1 needs a Host header")  # RFC 9112, section 3.2
 
 
 class OutcomeTask(ErrorTask):
@@ -107,6 +117,12 @@ class StrictChannel(HTTPChannel):
             self.arriving_since = None
         return taken
 
+    def handle_error(self) -> None:
+        """Close the connection. Waitress would log the message of the error and the path of the request with it."""
+        error = sys.exc_info()[1]
+        log.error("unforeseen error of a connection %s", place_of(error) if error is not None else "")
+        self.handle_close()
+
     @property
     def busy(self) -> bool:
         """Whether a request is in work, arriving, or its answer not yet sent."""
@@ -138,8 +154,9 @@ def _refusal(code: int) -> Fault:
     return Fault(
         "structure",
         "The request is not valid HTTP/1.1.",
-        rule="One request line, well-formed headers, one statement of the length.",
+        rule="One request line with a well-formed address, well-formed headers, one Host, one statement of the length.",
         repair="Correct the request line, the headers or the chunks.",
+        spec="https://www.rfc-editor.org/rfc/rfc9112",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from service.errors import Fault, MalformedInput
 from service.fhir.primitives import INTEGER_TEXT, primitives
+from service.fhir.wording import with_article
 
 Resource = dict[str, Any]
 
@@ -264,8 +265,8 @@ def _checked(known: Input, value: Any, where: str) -> Given | Fault:
     primitive = primitives()[known.kind]
     if primitive.accepts(value):
         return Given(value, where)
-    return Fault("value", f"{known.name} is not a {known.kind}.", where=where, rule=f"{known.name} is {primitive.rule}.",
-                 repair=primitive.repair, spec=primitive.spec)
+    return Fault("value", f"{known.name} is not {with_article(known.kind)}.", where=where,
+                 rule=f"{known.name} is {primitive.rule}.", repair=primitive.repair, spec=primitive.spec)
 
 
 def _other_type(known: Input, where: str, element: str) -> Fault:

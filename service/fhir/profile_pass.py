@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from service.errors import Fault
 from service.fhir.profile_definitions import BASE_TYPE, UNSET, Element, Profile, Profiles
 from service.fhir.references import read_reference
+from service.fhir.wording import with_article
 
 Resource = dict[str, Any]
 
@@ -76,7 +77,7 @@ class ProfilePass:
             named = (target.type if target is not None else "") or one.value.get("type", "")
             allowed = [self._type_of(canonical) for canonical in element.targets]
             if named and None not in allowed and "Resource" not in allowed and named not in allowed:
-                yield self._fault("value", one.where, f"The reference leads to a {named}.",
+                yield self._fault("value", one.where, f"The reference leads to {with_article(named)}.",
                                   f"The profile allows {', '.join(filter(None, allowed))}.", "Refer to one of these types.")
 
     def _type_of(self, canonical: str) -> str | None:

@@ -11,6 +11,7 @@ from service.fhir import search_values as values
 from service.fhir.search_parameters import ANY_TYPE, Component, Parameter
 from service.fhir.search_values import BadValue, Match
 from service.fhir.search_wording import bad_value, too_costly
+from service.fhir.wording import with_article
 
 MOST_VALUES = 200  # joined by commas, in one parameter
 LONGEST_VALUE = 20_000
@@ -105,7 +106,7 @@ def _typed_reference(parameter: Parameter, wanted: str, context: SearchContext) 
     def read(text: str) -> Match:
         found = values.reference(text, servers=context.servers, canonical=parameter.canonical)
         if found.type not in ("", wanted) or (not found.type and (":" in found.id or "/" in found.id)):
-            raise BadValue(f"an id of a {wanted}, or {wanted}/id")
+            raise BadValue(f"an id of {with_article(wanted)}, or {wanted}/id")
         return values.ReferenceMatch(found.id, wanted, found.server, found.version)
 
     return read

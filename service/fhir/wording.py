@@ -53,8 +53,9 @@ def unknown_type(value: object, where: Where | None) -> Fault:
 
 
 def wrong_type(found: str, expected: str) -> Fault:
-    return Fault("structure", f"The body is {_a(found)}, but {_a(expected)} is expected here.", found,
-                 f"Only {_a(expected)} is accepted here.", f"Send {_a(expected)}, or use the address of {found}.")
+    wanted = with_article(expected)
+    return Fault("structure", f"The body is {with_article(found)}, but {wanted} is expected here.", found,
+                 f"Only {wanted} is accepted here.", f"Send {wanted}, or use the address of {found}.")
 
 
 def unknown_element(name: str, structure: Structure, where: Where) -> Fault:
@@ -129,7 +130,7 @@ def bad_value(value: object, primitive: Primitive, where: Where) -> Fault:
     """A primitive that is not what its type demands."""
     if value is None:
         return null(where)
-    kind = _a(primitive.name)
+    kind = with_article(primitive.name)
     rule = f"{kind[0].upper()}{kind[1:]} is {primitive.rule}."
     if isinstance(value, dict | list):
         found = "an object" if isinstance(value, dict) else "an array"
@@ -143,7 +144,7 @@ def bad_value(value: object, primitive: Primitive, where: Where) -> Fault:
     return Fault("value", message, path(where), rule, primitive.repair, spec=primitive.spec)
 
 
-def _a(noun: str) -> str:
+def with_article(noun: str) -> str:
     """The noun with its article; the types that start with the sound of "you" take "a"."""
     return f"an {noun}" if noun[0] in "aeioAEIO" or noun.startswith("unsigned") else f"a {noun}"
 
@@ -162,7 +163,7 @@ def invariant(key: str, rule: str, where: Where, repair: str, severity: Literal[
 
 
 def wrong_target(kind: str, targets: Iterable[str], where: Where) -> Fault:
-    return Fault("invariant", f"A reference to {_a(kind)} is not allowed here.", path(where),
+    return Fault("invariant", f"A reference to {with_article(kind)} is not allowed here.", path(where),
                  f"This element refers to one of: {', '.join(sorted(targets))}.", "Refer to a resource of one of these types.",
                  spec="http://hl7.org/fhir/R4/references.html")
 

@@ -16,6 +16,7 @@ from service.assessment.run import Parts, assess_subject
 from service.errors import Fault, InvalidInput, ServiceError
 from service.fhir.r4 import read_stored
 from service.fhir.references import read_reference
+from service.fhir.wording import with_article
 from service.interactions.finding import Find
 from service.interactions.results import Done, EntryResult
 from service.mapping.readers.earlier_assessment import PROFILE
@@ -254,7 +255,7 @@ def _why_not(subject: Mapping[str, Any]) -> str:
             return "its subject is a reference by identifier alone, which is not looked up here."
         return "its subject is a text without a reference." if subject else "it has no subject."
     if target.form == "relative":
-        return f"its subject is a {target.type}, and only a Patient can be assessed."
+        return f"its subject is {with_article(target.type)}, and only a Patient can be assessed."
     return {
         "absolute": "its subject is an absolute URL, and what other servers hold is not read.",
         "contained": "its subject is a contained resource, which has no record of its own.",

@@ -15,6 +15,7 @@ from service.fhir.bundles import Held, held_in_bundle
 from service.fhir.parameters import read_parameters
 from service.fhir.r4 import read_stored
 from service.fhir.references import read_reference
+from service.fhir.wording import with_article
 from service.interactions.single import read, vread
 from service.mapping.submission import STORED
 from service.storage.store import Reader, Version
@@ -62,9 +63,10 @@ def _only_parameters(resource: Resource, type_name: str) -> None:
         raise MalformedInput(
             Fault(
                 "structure",
-                f"The body is a {found}.",
+                f"The body is {with_article(str(found))}.",
                 where=str(found),
-                rule=f"At the address of a {type_name} the body is empty, or Parameters with options and further resources.",
+                rule=f"At the address of {with_article(type_name)} the body is empty, "
+                "or Parameters with options and further resources.",
                 repair=f"Send it to {type_name}/$assess, or put it into Parameters.",
             )
         )

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.errors import Fault, Gone, MalformedInput, NotFound
+from service.errors import Fault, Gone, MalformedInput, NotFound, VersionConflict
+from service.fhir.wording import with_article
 from service.interactions.conditions import (
     ANYTHING,
+    CONCURRENCY_SPEC,
     Expectation,
     Matches,
     check_id,
@@ -75,15 +77,24 @@ class Interactions:
     def delete(
         self, transaction: Transaction, type_name: str, resource_id: str, *, expectation: Expectation = ANYTHING
     ) -> Done:
-        """deleted, also if it was already or never was; NotFound if a version was expected of what never was.
+        """deleted, also if it was already or never was; VersionConflict if a version was expected of what never was.
 
-        Source: http://hl7.org/fhir/R4/http.html#delete
+        Source: http://hl7.org/fhir/R4/http.html#delete, https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1
         """
         check_not_ours(type_name, resource_id, self.ours)
         check_presence(transaction, type_name, resource_id, expectation)
         version = transaction.delete(type_name, resource_id, expected=expectation.version)
         if version is None and expectation.version is not None:
-            raise not_found(type_name)
+            raise VersionConflict(
+                Fault(
+                    "conflict",
+                    f"There never was {with_article(type_name)} of that id here.",
+                    where="If-Match",
+                    rule="If-Match names the version that is deleted.",
+                    repair="Correct the id, or leave the header out.",
+                    spec=CONCURRENCY_SPEC,
+                )
+            )
         return Done("deleted", version)
 
     def delete_where(
@@ -139,10 +150,10 @@ def check_type(found: str, wanted: str, *, where: str = "") -> None:
         raise MalformedInput(
             Fault(
                 "invalid",
-                f"The body is a {found}, the address is of {wanted}.",
+                f"The body is {with_article(found)}, the address is of {wanted}.",
                 where=where or found,
                 rule="A resource is sent to the address of its own type.",
-                repair=f"Send it to {found}, or send a {wanted}.",
+                repair=f"Send it to {found}, or send {with_article(wanted)}.",
                 spec="http://hl7.org/fhir/R4/http.html#create",
             )
         )

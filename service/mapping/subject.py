@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from service.fhir.bundles import Held, Resource
+from service.fhir.wording import with_article
 from service.mapping.reading import Notebook
 from service.mapping.references import Reference, ReferenceIndex, must_resolve_inside, name_of, target_type
 from service.mapping.submission import Submission
@@ -87,7 +88,7 @@ def _mentions(submission: Submission, index: ReferenceIndex, notebook: Notebook)
             if held.type == "QuestionnaireResponse" or not held.bundled:
                 notebook.fault(
                     "not-supported",
-                    f"The {held.type} is about a {target_type(reference)}.",
+                    f"The {held.type} is about {with_article(target_type(reference))}.",
                     where,
                     rule="The subject of an assessment is a Patient.",
                     repair="Refer to a Patient.",

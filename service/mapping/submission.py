@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from service.fhir.bundles import Held, Resource, held_in_bundle, newest_versions
 from service.fhir.parameters import Parameter, read_parameters
+from service.fhir.wording import with_article
 from service.mapping.options import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.mapping.reading import Notebook
 from service.mapping.references import Reference
@@ -145,7 +146,7 @@ def _held(parameter: Parameter, notebook: Notebook) -> list[Held]:
             "value",
             f"The parameter {parameter.name} holds {found}.",
             path,
-            rule=f"{parameter.name} carries a {promised}.",
+            rule=f"{parameter.name} carries {with_article(promised)}.",
             repair="Name the parameter resource, or put the right resource into it.",
         )
         return []

@@ -41,13 +41,15 @@ def database_url(text: str) -> URL:
     """The URL in the form SQLAlchemy takes; InvalidInput if it is none of ours, without its text (it may hold a password)."""
     try:
         url = make_url(text)
-    except ArgumentError:
-        raise InvalidInput(_not_a_url()) from None
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        raise InvalidInput(_not_a_url("The database URL is not a URL.")) from None
     if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
         return url.set(drivername="postgresql+psycopg")
     if url.drivername == "sqlite" and url.database not in (None, "", ":memory:"):
         return url
-    raise InvalidInput(_not_a_url())
+    if url.drivername == "sqlite":
+        raise InvalidInput(_not_a_url("The database URL names no file: a database in memory would be lost."))
+    raise InvalidInput(_not_a_url(f"Resources cannot be stored in {url.drivername}."))
 
 
 def open_engine(text: str, *, connections: int) -> Engine:
@@ -109,11 +111,12 @@ def _postgresql(url: URL, connections: int) -> Engine:
     )
 
 
-def _not_a_url() -> Fault:
+def _not_a_url(message: str) -> Fault:
     return Fault(
         "value",
-        "The database URL is none this service understands.",
+        message,
         where="HIPSPINE_DATABASE_URL",
-        rule="It is sqlite:///FILE, postgresql://USER:PASSWORD@HOST/DATABASE, or none.",
+        rule="It begins with sqlite:///, postgresql:// or postgres://: sqlite:///FILE, "
+        "postgresql://USER:PASSWORD@HOST:PORT/DATABASE; or it is none.",
         repair="Correct it, or unset it: resources then go to the data folder.",
     )

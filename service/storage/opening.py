@@ -46,12 +46,20 @@ def open_store(
         raise InvalidInput(
             Fault(
                 "value",
-                f"The database cannot be opened ({type(error.orig).__name__}).",
+                f"The database {place_of(database_url(url))} cannot be opened ({type(error.orig).__name__}).",
                 where="HIPSPINE_DATABASE_URL",
                 repair="Check that it runs, that its address, user and password are right, and that its folder can be written.",
             )
         ) from error
     return SqlStore(engine, indexer=indexer, now=now, new_id=new_id, listeners=listeners)
+
+
+def place_of(url: URL) -> str:
+    """Where the database is, to be shown: its file, or host, port and name. Never its user or password."""
+    if url.get_backend_name() == "sqlite":
+        return f"in the file {url.database}"
+    at = f"{url.host}:{url.port or 5432}" if url.host else "on this machine (the URL names no host)"
+    return f"{url.database or ''} at {at}".strip()
 
 
 def prepare_folder(url: URL) -> None:

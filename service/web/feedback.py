@@ -13,7 +13,7 @@ from service.hooks.feedback import TOO_FEW, as_json, read_feedback, report
 from service.hooks.run import HookParts
 from service.storage.hook_records import HookRecords
 from service.web.cds_hooks import HOOKS_PATH, Authenticate, HookAddress, unknown_service
-from service.web.negotiation import check_body_media_type
+from service.web.negotiation import check_body_media_type, wants_page
 
 REPORT_PATH = "/reports/feedback"
 # The page brings its own style and runs nothing.
@@ -46,11 +46,11 @@ def install_feedback_routes(
 
     @blueprint.get(REPORT_PATH)
     def feedback_report() -> Response:
+        wanted_as_page = wants_page(request.headers.get("Accept"))
         if not reports_open:
             authenticate(request.headers.get("Authorization"), request.url_root.rstrip("/") + REPORT_PATH)
         found = report(records.counts(), records.cards_shown(), label=labels(parts))
-        offered = request.accept_mimetypes.best_match(["application/json", "text/html"], "application/json")
-        if offered == "application/json":
+        if not wanted_as_page:
             response = jsonify(as_json(found, generated=now()))
         else:
             page = render_template("feedback.html", report=found, too_few=TOO_FEW, generated=now())

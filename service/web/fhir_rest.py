@@ -18,7 +18,7 @@ from service.web.negotiation import answer_media_type, check_body_media_type, ch
 from service.web.parts import part_asked_for
 from service.web.resources import ResourceViews
 from service.web.responses import resource_response
-from service.web.search import SearchViews
+from service.web.search import SearchViews, check_utf8
 
 __all__ = ["FHIR_PATH", "OperationView", "install_fhir_routes"]
 
@@ -161,6 +161,7 @@ def _negotiate() -> None:
     if request.method in ("POST", "PUT") and request.content_length:
         check = check_form_media_type if request.path.rstrip("/").endswith("/_search") else check_body_media_type
         check(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+    check_utf8(request.query_string)
     g.media_type = answer_media_type(request.headers.get("Accept"), request.args.get("_format"))
 
 

@@ -51,6 +51,28 @@ def answer_media_type(accept: str | None, format_parameter: str | None) -> str:
     )
 
 
+def wants_page(accept: str | None) -> bool:
+    """Whether an address that has JSON for machines and a page for people is to send the page; NotAcceptable if neither fits.
+
+    Whoever takes both alike gets JSON: browsers name text/html, other programs mostly take anything.
+    """
+    if not accept or not accept.strip():
+        return False
+    wanted = parse_accept_header(accept, MIMEAccept)
+    best = wanted.best_match(("application/json", "text/html"))
+    if best is None:
+        raise NotAcceptable(
+            Fault(
+                "not-supported",
+                "This address answers in JSON or as a page.",
+                where="Accept",
+                rule="Answers are application/json or text/html.",
+                repair="Ask for one of them, or leave the Accept header out.",
+            )
+        )
+    return best == "text/html"
+
+
 def check_body_media_type(content_type: str | None, content_encoding: str | None) -> None:
     """Nothing if a body of that type can be read; UnsupportedMediaType otherwise."""
     media, parameters = parse_options_header(content_type or "")

@@ -14,6 +14,7 @@ from typing import Any
 
 from service.fhir.parameters import Input
 from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, Operation, ResourceType
+from service.fhir.wording import with_article
 from service.web.openapi_hooks import HOOK_PAGES
 from service.web.openapi_parts import (
     CONTENT_LOCATION,
@@ -256,7 +257,7 @@ def _read(offered: ResourceType, _: Sources) -> Document:
     return {
         "operationId": f"{offered.name}-read",
         "tags": [offered.name],
-        "summary": f"Read a {offered.name}",
+        "summary": f"Read {with_article(offered.name)}",
         "parameters": [request_header("If-None-Match"), request_header("If-Modified-Since")],
         "responses": {
             "200": fhir_response(offered.name, "The newest version.", headers=ETAG),
@@ -270,7 +271,7 @@ def _vread(offered: ResourceType, _: Sources) -> Document:
     return {
         "operationId": f"{offered.name}-vread",
         "tags": [offered.name],
-        "summary": f"Read one version of a {offered.name}",
+        "summary": f"Read one version of {with_article(offered.name)}",
         "responses": {
             "200": fhir_response(offered.name, "That version.", headers=ETAG),
             "304": {"description": "It is the version the client has."},
@@ -321,7 +322,7 @@ def _create(offered: ResourceType, sources: Sources) -> Document:
     return {
         "operationId": f"{offered.name}-create",
         "tags": [offered.name],
-        "summary": f"Create a {offered.name}",
+        "summary": f"Create {with_article(offered.name)}",
         "parameters": [reference("parameters", "Prefer"), request_header("If-None-Exist")],
         "requestBody": body_of([offered.name], sources.examples),
         "responses": {
@@ -337,7 +338,7 @@ def _update(conditional: bool) -> Callable[[ResourceType, Sources], Document]:
         return {
             "operationId": f"{offered.name}-{'conditional-' if conditional else ''}update",
             "tags": [offered.name],
-            "summary": f"Update the {offered.name} that meets the parameters" if conditional else f"Update a {offered.name}",
+            "summary": f"Update {_which(offered, conditional)}",
             "parameters": [
                 reference("parameters", "Prefer"),
                 request_header("If-Match"),
@@ -359,7 +360,7 @@ def _delete(conditional: bool) -> Callable[[ResourceType, Sources], Document]:
         return {
             "operationId": f"{offered.name}-{'conditional-' if conditional else ''}delete",
             "tags": [offered.name],
-            "summary": f"Delete the {offered.name} that meets the parameters" if conditional else f"Delete a {offered.name}",
+            "summary": f"Delete {_which(offered, conditional)}",
             "parameters": [
                 request_header("If-Match"),
                 *((query_parameter(one.name, one.documentation) for one in offered.search_parameters) if conditional else ()),
@@ -372,6 +373,10 @@ def _delete(conditional: bool) -> Callable[[ResourceType, Sources], Document]:
         }
 
     return described
+
+
+def _which(offered: ResourceType, conditional: bool) -> str:
+    return f"the {offered.name} that meets the parameters" if conditional else with_article(offered.name)
 
 
 def _history(operation_id: str, tag: str, summary: str) -> Document:

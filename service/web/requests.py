@@ -28,6 +28,8 @@ def install_request_hooks(app: Flask, *, new_id: Callable[[], str], elapsed: Cal
 
     @app.after_request
     def finish(response: Response) -> Response:
+        if not response.direct_passthrough and response.calculate_content_length() == 0:
+            response.headers.pop("Content-Type", None)  # of nothing; Flask would call it HTML
         response.headers[HEADER] = g.request_id
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         # What is read may be kept by the caller, who asks with its ETag before it uses it again, and by nobody in between.

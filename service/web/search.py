@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from flask import Response, g, request
 
@@ -44,9 +44,10 @@ class SearchViews:
 
 
 def pairs_of(query: bytes) -> list[tuple[str, str]]:
-    """Names and values of a query string or a form, in order."""
+    """Names and values of a query string or a form, in order. MalformedInput if it is not UTF-8, or has too many."""
+    check_utf8(query)
     try:
-        return parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        return parse_qsl(query.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError:
         raise MalformedInput(
             Fault(
@@ -56,3 +57,28 @@ def pairs_of(query: bytes) -> list[tuple[str, str]]:
                 repair="Ask in several searches.",
             )
         ) from None
+
+
+def check_utf8(query: bytes) -> None:
+    """Nothing if a query string or a form is UTF-8, percent-encoded or not; MalformedInput that names every parameter that is not."""
+    wrong = [part.partition(b"=")[0] for part in query.split(b"&") if not _is_utf8(part)]
+    if wrong:
+        raise MalformedInput(
+            Fault(
+                "structure",
+                "A parameter is not UTF-8 text.",
+                where=f"?{name.decode()}" if name.isalnum() or name.startswith(b"_") and name[1:].isalnum() else "?",
+                rule="Parameters are UTF-8, each byte beyond ASCII written as % and two hexadecimal digits.",
+                repair="Encode the text as UTF-8 before it is percent-encoded: é is %C3%A9, not %E9.",
+                spec="http://hl7.org/fhir/R4/http.html#general",
+            )
+            for name in wrong
+        )
+
+
+def _is_utf8(part: bytes) -> bool:
+    try:
+        unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -206,6 +206,16 @@ def test_two_entries_about_one_resource_are_refused(stored: FlaskClient) -> None
     assert read_json(send(stored, "GET", f"/Patient/{there['id']}")) == there
 
 
+def test_an_entry_that_deletes_what_never_existed_undoes_nothing_unless_it_names_a_version(stored: FlaskClient) -> None:
+    never, before = entry("DELETE", "Patient/never-there"), how_many(stored, "Patient")
+    answered = answers(post(stored, "transaction", never, entry("POST", "Patient", patient())), "transaction")
+    assert [one["response"]["status"] for one in answered] == ["204 No Content", "201 Created"]
+    named = entry("DELETE", "Patient/never-there", ifMatch='W/"1"')
+    issues = issues_of(post(stored, "transaction", entry("POST", "Patient", patient()), named), 412, "conflict")
+    assert "Bundle.entry[1]" in issues[0]["expression"][0]
+    assert how_many(stored, "Patient") == before + 1
+
+
 def test_R57_the_base_takes_bundles_with_and_without_a_slash(stored: FlaskClient) -> None:
     for path in ("", "/"):
         assert send(stored, "POST", path, {"resourceType": "Bundle", "type": "batch"}).status_code == 200

@@ -194,6 +194,11 @@ def test_people_get_a_page_and_comments_are_shown_nowhere(client: FlaskClient) -
     assert "the patient said so" not in page and "the patient said so" not in str(reported(client))
 
 
+def test_the_report_in_another_form_is_406(client: FlaskClient) -> None:
+    response = client.get("/reports/feedback", headers={"Accept": "application/xml"})
+    assert (response.status_code, response.get_json(force=True)["issue"][0]["expression"]) == (406, ["Accept"])
+
+
 def test_the_report_needs_a_token_where_hook_calls_do_unless_it_is_opened(
     service: Service, settings: Settings, storing: str
 ) -> None:

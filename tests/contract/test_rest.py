@@ -449,3 +449,26 @@ def test_everything_published_is_valid_r4(client: FlaskClient) -> None:
     for answer in answers:
         parsed = r4.parse(answer.data, limits=r4.Limits())
         assert parsed.resource["resourceType"] in ("CapabilityStatement", "Bundle")
+
+
+# --- nothing said of nothing -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/fhir/$assess", "/cds-services", "/healthz"])
+def test_an_answer_without_a_body_has_no_content_type(client: FlaskClient, path: str) -> None:
+    response = client.options(path)
+    assert response.headers["Allow"] and not response.data
+    assert "Content-Type" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/fhir/Patient?name=%FF%FE", "/fhir/Patient/_history?_since=%E9", "/fhir/CodeSystem/$lookup?code=%C3"]
+)
+def test_a_parameter_that_is_not_utf8_is_400_and_named(client: FlaskClient, path: str) -> None:
+    issues = assert_outcome(client.get(path), 400, "structure")
+    assert issues[0]["expression"] == ["?" + path.partition("?")[2].partition("=")[0]]
+
+
+def test_a_form_that_is_not_utf8_is_400(client: FlaskClient) -> None:
+    response = client.post("/fhir/Patient/_search", data=b"name=%FF", content_type="application/x-www-form-urlencoded")
+    assert_outcome(response, 400, "structure")

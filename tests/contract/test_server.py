@@ -169,6 +169,22 @@ def test_R10_what_is_not_http_gets_an_outcome(live_server: LiveServer) -> None:
     assert_raw_outcome(raw_answer(live_server, b"NONSENSE\r\n\r\n"), 400, "structure")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET http://[::bad/secret HTTP/1.1\r\nHost: localhost",
+        b"GET /fhir/metadata HTTP/1.1\r\nX-Secret: 1",
+        b"GET /fhir/metadata HTTP/1.1\r\nHost: localhost\r\nHost: secret.example",
+    ],
+    ids=["broken target", "no host", "two hosts"],
+)
+def test_R10_a_request_that_says_not_where_it_goes_is_400_and_leaves_no_trace(live_server: LiveServer, head: bytes) -> None:
+    before = live_server.log_file.stat().st_size
+    assert_raw_outcome(raw_answer(live_server, head + b"\r\nConnection: close\r\n\r\n"), 400, "structure")
+    logged = live_server.log_file.read_bytes()[before:]
+    assert b"secret" not in logged.lower() and b"Traceback" not in logged and b"rror" not in logged
+
+
 def test_R12_a_declared_length_above_the_limit_is_413_without_reading(live_server: LiveServer) -> None:
     head = b"POST /fhir/$assess HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nContent-Length: 999999999\r\n\r\n"
     assert_raw_outcome(raw_answer(live_server, head), 413, "too-long")

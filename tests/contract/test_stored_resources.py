@@ -272,6 +272,12 @@ def test_what_was_deleted_is_gone_and_its_history_stays(stored: FlaskClient) -> 
     assert (back.status_code, back.headers["ETag"]) == (201, 'W/"3"')
     never = send(stored, "DELETE", "/Observation/never-there")
     assert (never.status_code, never.data) == (204, b"")
+    assert "Content-Type" not in never.headers
+
+
+@pytest.mark.parametrize("tag", ["*", 'W/"1"'])
+def test_deleting_a_version_of_what_never_existed_is_412(stored: FlaskClient, tag: str) -> None:
+    issues_of(send(stored, "DELETE", "/Observation/never-there", If_Match=tag), 412, "conflict")
 
 
 # --- history ---------------------------------------------------------------------------------------------------------

@@ -84,6 +84,15 @@ def test_a_database_that_is_not_there_stops_the_start_in_plain_words(open_store:
     with pytest.raises(InvalidInput) as refused:
         open_store("postgresql://u:secret@127.0.0.1:1/d")
     assert "secret" not in str(refused.value) and refused.value.faults[0].where == "HIPSPINE_DATABASE_URL"
+    assert "d at 127.0.0.1:1 " in refused.value.faults[0].message
+
+
+def test_a_url_of_another_kind_is_told_which_there_are() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        checked_url("mysql://u:secret@h/d")
+    fault = refused.value.faults[0]
+    assert fault.message == "Resources cannot be stored in mysql."
+    assert all(scheme in fault.rule for scheme in ("sqlite:///", "postgresql://", "postgres://", "none"))
 
 
 def test_the_file_and_folder_of_a_new_database_are_readable_by_their_owner_alone(

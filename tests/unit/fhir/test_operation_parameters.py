@@ -26,6 +26,12 @@ TAKEN = (
 )
 
 
+def test_faults_speak_english() -> None:
+    with pytest.raises(MalformedInput) as raised:
+        read_inputs(TAKEN, query=[("count", "x"), ("flag", "x")])
+    assert [fault.message for fault in raised.value.faults] == ["count is not an integer.", "flag is not a boolean."]
+
+
 def body(*entries: Resource) -> Resource:
     return {"resourceType": "Parameters", "parameter": list(entries)}
 

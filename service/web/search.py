@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -15,6 +16,7 @@ from service.web.preferences import read_preferences
 from service.web.responses import resource_response, wants_indent
 
 _MOST_FIELDS = 500
+_NAME = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,14 @@ def pairs_of(query: bytes) -> list[tuple[str, str]]:
 
 
 def check_utf8(query: bytes) -> None:
-    """Nothing if a query string or a form is UTF-8, percent-encoded or not; MalformedInput that names every parameter that is not."""
+    """Nothing if a query string or a form is UTF-8, percent-encoded or not; MalformedInput with every parameter that is not."""
     wrong = [part.partition(b"=")[0] for part in query.split(b"&") if not _is_utf8(part)]
     if wrong:
         raise MalformedInput(
             Fault(
                 "structure",
                 "A parameter is not UTF-8 text.",
-                where=f"?{name.decode()}" if name.isalnum() or name.startswith(b"_") and name[1:].isalnum() else "?",
+                where=f"?{name.decode()}" if _NAME.fullmatch(name) else "?",
                 rule="Parameters are UTF-8, each byte beyond ASCII written as % and two hexadecimal digits.",
                 repair="Encode the text as UTF-8 before it is percent-encoded: é is %C3%A9, not %E9.",
                 spec="http://hl7.org/fhir/R4/http.html#general",

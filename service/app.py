@@ -67,6 +67,7 @@ from service.web.package import package_blueprint
 from service.web.proxies import TrustedProxies
 from service.web.requests import install_request_hooks
 from service.web.resources import ResourceViews
+from service.web.routing import LazyRule
 from service.web.search import SearchViews, pairs_of
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def create_app(
         warm_up(service)
     # No static folder: its route would be one more address that answers with something other than FHIR.
     app = Flask("service", static_folder=None)
+    app.url_rule_class = LazyRule
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_networks)  # type: ignore[method-assign]
     app.extensions["hipspine-store"] = store
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 DATATYPES_SPEC = "http://hl7.org/fhir/R4/datatypes.html"
@@ -134,8 +136,9 @@ def _is_url(value: Any) -> bool:
     return not host.isdigit() or (len(numbers) == 4 and all(part.isdigit() and int(part) <= 255 for part in numbers))
 
 
+@cache
 def primitives() -> Mapping[str, Primitive]:
-    """Every R4 primitive type by name."""
+    """Every R4 primitive type by name. Made once: every element of every structure asks for it."""
     text = "text of at least one character and at most 1048576, without control characters"
     moment = "Dates exist in the calendar; a time has seconds and a zone, and 24:00 is not used"
     known = (
@@ -175,4 +178,4 @@ def primitives() -> Mapping[str, Primitive]:
                   "Write date, time with seconds, and zone."),
         Primitive("time", "string", _matches(_TIME), "hh:mm:ss without a zone; 24:00 is not used", "Write hh:mm:ss."),
     )
-    return {primitive.name: primitive for primitive in known}
+    return MappingProxyType({primitive.name: primitive for primitive in known})

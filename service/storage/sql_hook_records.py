@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Table, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from service.fhir.times import microseconds, moment
 from service.storage.hook_records import CardShown, Count, Feedback, HookRecords
 from service.storage.sql_store import SqlStore
 from service.storage.tables import hook_card, hook_feedback, hook_token
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 _DAY = 86_400_000_000  # microseconds
 MOST_KNOWN = 10_000
@@ -125,7 +128,13 @@ def _connection(transaction: Any) -> Connection:
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> int:
     """How many of the rows were not there before; the others are left as they are."""
-    made = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    made = _postgresql_insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
     # By what comes back, as the two drivers count rows unlike.
     key = next(iter(table.primary_key.columns))
     return sum(len(connection.execute(made.values(**row).on_conflict_do_nothing().returning(key)).all()) for row in rows)
+
+
+def _postgresql_insert(table: Table) -> postgresql.Insert:
+    from sqlalchemy.dialects.postgresql import insert  # a large dialect: not where SQLite is used
+
+    return insert(table)

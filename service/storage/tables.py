@@ -1,4 +1,5 @@
-"""The tables. Changing one needs a step in migrations/ as well; a test compares the two.
+"""The tables. Changing one needs a step in migrations/ as well; a test compares the two. Indexes over a part of a table are in
+`partial_indexes.py`.
 
 Times are whole microseconds since 1970 in UTC: both databases sort and compare integers alike, and none of them rounds.
 """
@@ -19,7 +20,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 metadata = MetaData(
@@ -145,18 +145,6 @@ search_uri = _search_table(
     by=("value",),
     then=("version",),
 )
-
-# Few values are wide, and only these can reach into a period or range from far before it.
-for _table in (search_date, search_quantity):
-    Index(
-        f"ix_{_table.name}_wide", _table.c.parameter, _table.c.high, _table.c.resource_key,
-        sqlite_where=text("wide = 1"), postgresql_where=_table.c.wide,
-    )  # fmt: skip
-Index(
-    "ix_search_reference_identifier", search_reference.c.parameter, search_reference.c.identifier_value,
-    search_reference.c.resource_key,
-    sqlite_where=search_reference.c.identifier_value != "", postgresql_where=search_reference.c.identifier_value != "",
-)  # fmt: skip
 
 SEARCH_TABLES = (search_token, search_reference, search_date, search_string, search_quantity, search_uri)
 

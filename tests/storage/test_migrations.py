@@ -21,7 +21,10 @@ from service.errors import InvalidInput
 from service.storage.engine import database_url as checked_url
 from service.storage.engine import open_engine
 from service.storage.migrate import MIGRATIONS, current_revision, newest_revision, upgrade
+from service.storage.partial_indexes import add_partial_indexes
 from service.storage.tables import metadata
+
+add_partial_indexes()  # as the steps make them
 
 
 @pytest.fixture

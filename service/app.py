@@ -13,7 +13,7 @@ from flask import Flask, Response
 from service import __version__
 from service.composition.after_hooks import AfterHooks, build_after_hooks
 from service.composition.codes import build_validation
-from service.composition.hooks import build_authentication, hook_records
+from service.composition.hooks import build_authentication, hook_records, with_shared_key
 from service.composition.parts import (
     Service,
     build_service,
@@ -141,6 +141,7 @@ def create_app(
     )
     install_docs(app, sources, public_url=settings.public_url)
     records = hook_records(store)
+    hooks = with_shared_key(service.hooks, settings, records)
     after_hooks = None
     if store is not None and records is not None:
         after_hooks = build_after_hooks(settings, store, records, service.outbound, now=utc_now, new_id=new_id)
@@ -149,7 +150,7 @@ def create_app(
     hooks_at = hook_address(settings.hooks_url)
     install_hook_routes(
         app,
-        parts=service.hooks,
+        parts=hooks,
         languages=service.parts.languages,
         authenticate=authenticate,
         discovery_open=settings.hooks_discovery == "open",
@@ -161,7 +162,7 @@ def create_app(
     if records is not None:
         install_feedback_routes(
             app,
-            parts=service.hooks,
+            parts=hooks,
             records=records,
             authenticate=authenticate,
             address=hooks_at,

@@ -193,6 +193,12 @@ class Settings:
     reports_open: bool = _setting(
         "Whether the report on feedback (counts, no patients) needs no token where hook calls need one.", False, parsers.Boolean()
     )
+    hooks_card_key: str | None = _setting(
+        "File with the secret (32 bytes or more) that the uuids of cards are made with. Unset: one made once, in the database; "
+        "where nothing is stored, each process makes its own.",
+        None,
+        parsers.String(),
+    )
     workbench_url: str | None = _setting("SMART launch address that cards link to. Unset: no such link.", None, _address())
     cors_origins: str = _setting(
         "Origins of browser-based record systems that may call CDS Hooks, separated by commas. Unset: none.",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from service import __version__
 from service.assessment.run import Parts
@@ -11,6 +14,7 @@ from service.clients.callers import Callers, Issuers, RememberedTokens, SeenToke
 from service.clients.ehr import ReadBounds, RecordServer
 from service.clients.key_sets import KeySets
 from service.clients.outbound import Bounds, Outbound
+from service.errors import Fault, InvalidInput
 from service.fhir import r4
 from service.fhir.json_text import read_json
 from service.hooks.orders import load_order_rules
@@ -21,6 +25,8 @@ from service.settings import Settings
 from service.storage.hook_records import HookRecords
 from service.storage.store import ResourceStore
 from service.web.cds_hooks import Authenticate
+
+KEY_BYTES = 32
 
 
 def build_outbound(settings: Settings) -> Outbound:
@@ -45,9 +51,38 @@ def build_hooks(settings: Settings, parts: Parts, outbound: Outbound, limits: r4
         silence=load_silence_rules(directory.parent / "silence.json", knowledge=parts.knowledge),
         reader=RecordServer(outbound, decode=lambda raw: read_json(raw, page), bounds=bounds),
         limits=limits,
+        card_key=card_key(settings) or secrets.token_bytes(KEY_BYTES),
         workbench=settings.workbench_url,
         kept_for=settings.ehr_fhir_url or "" if settings.ehr_write_back == "on" else "",
     )
+
+
+def card_key(settings: Settings) -> bytes | None:
+    """The secret for the uuids of cards from the file of the settings; None without one, InvalidInput if it does not serve."""
+    if settings.hooks_card_key is None:
+        return None
+    try:
+        key = Path(settings.hooks_card_key).read_bytes().strip()
+        problem = "" if len(key) >= KEY_BYTES else f"It holds fewer than {KEY_BYTES} bytes."
+    except (OSError, ValueError) as error:
+        key, problem = b"", f"It cannot be read ({type(error).__name__})."
+    if problem:
+        raise InvalidInput(
+            Fault(
+                "value",
+                f"The secret for the uuids of cards does not serve. {problem}",
+                where="HIPSPINE_HOOKS_CARD_KEY",
+                repair="Make one with: openssl rand -hex 32 > FILE",
+            )
+        )
+    return key
+
+
+def with_shared_key(hooks: HookParts, settings: Settings, records: HookRecords | None) -> HookParts:
+    """The parts with the secret that all processes of one database share, unless the settings give one."""
+    if records is None or settings.hooks_card_key is not None:
+        return hooks
+    return replace(hooks, card_key=records.secret("card", hooks.card_key))
 
 
 def build_authentication(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from service.assessment.run import Result
 from service.engine.model import Recommendation
@@ -59,12 +61,18 @@ class Frame:
     form_id: str
     addresses: Addresses
     now: datetime
+    key: bytes = field(repr=False)
 
-    def identity(self, topic: Topic, key: Any) -> uuid.UUID:
-        """The uuid of a piece of advice: the same for the same advice to the same patient in the same encounter."""
+    def identity(self, topic: Topic | Literal["suggestion"], advice: Any) -> uuid.UUID:
+        """The uuid of a piece of advice: the same for the same advice to the same patient in the same encounter.
+
+        Of version 5, as more clients know that one, but of a keyed hash: without the key it cannot be made again from what
+        somebody knows of the patient, and so tells nobody anything.
+        """
         space = uuid.uuid5(uuid.NAMESPACE_URL, f"{self.vocabulary.base_url}/card")
-        name = [self.request.patient_id, self.request.encounter_id, topic, key]
-        return uuid.uuid5(space, json.dumps(name, separators=(",", ":"), ensure_ascii=False))
+        told = [(self.request.server or "").rstrip("/"), self.request.patient_id, self.request.encounter_id, topic, advice]
+        name = json.dumps(told, separators=(",", ":"))
+        return uuid.uuid5(space, hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest())
 
     def card(
         self, topic: Topic, identity: uuid.UUID, indicator: Indicator, summary: str, detail: str, result: Result | None = None
@@ -211,7 +219,8 @@ class CardWriter:
         return {"pattern": self._vocabulary.outcome_label(leader), "percent": percent(leader.probability)}
 
     def _drafts(self, card: uuid.UUID) -> Drafts:
-        return Drafts(card, self._result, self._vocabulary, self._frame.now)
+        # Not of the card's uuid itself, which others know: theirs would tell what each suggestion is.
+        return Drafts(self._frame.identity("suggestion", str(card)), self._result, self._vocabulary, self._frame.now)
 
     def _issued(
         self,

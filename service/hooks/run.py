@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from service.assessment.run import AssessOptions, Parts
@@ -30,6 +30,7 @@ class HookParts:
     silence: SilenceRules
     reader: RecordReader
     limits: r4.Limits
+    card_key: bytes = field(repr=False)  # what the uuids of cards are made with
     workbench: str | None = None
     kept_for: str = ""  # the record system whose assessments are stored here too; empty: none
 
@@ -72,6 +73,7 @@ def answer_hook(
         str(parts.assessment.questionnaire["id"]),
         Addresses(fhir_address, parts.workbench, kept=service.keeps(request.server, for_server=parts.kept_for)),
         parts.assessment.now(),
+        parts.card_key,
     )
     issued = tuple(_cards(service, known, orders, parts.orders, frame))
     assessment = known.result.risk_assessment if known.result is not None else None

@@ -26,9 +26,9 @@ SHORT = 100  # characters of a label
 
 @dataclass(frozen=True, slots=True)
 class Drafts:
-    """Maker of the suggestions of one card, whose uuid theirs come from: the same advice has the same uuids."""
+    """Maker of the suggestions of one card. Their uuids come from `space`: the same advice has the same uuids."""
 
-    card: uuid.UUID
+    space: uuid.UUID
     result: Result
     vocabulary: Vocabulary
     assessed_at: datetime
@@ -75,7 +75,7 @@ class Drafts:
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def _suggestion(self, label: str, name: str, actions: list[Action]) -> Suggestion:
-        return {"label": label[:SHORT], "uuid": str(uuid.uuid5(self.card, name)), "actions": actions}
+        return {"label": label[:SHORT], "uuid": str(uuid.uuid5(self.space, name)), "actions": actions}
 
     def _create(self, recommendation: Recommendation) -> Action:
         referral = recommendation.referral

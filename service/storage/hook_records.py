@@ -71,3 +71,6 @@ class HookRecords(Protocol):
 
     def first_use(self, digest: str, expires: float, now: float) -> bool:
         """Whether a token is used for the first time; it is remembered until `expires` (seconds since 1970)."""
+
+    def secret(self, name: str, made: bytes) -> bytes:
+        """The secret of that name of this installation: `made`, unless one is kept already. All processes get the same."""

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import sqlite
 from service.fhir.times import microseconds, moment
 from service.storage.hook_records import CardShown, Count, Feedback, HookRecords
 from service.storage.sql_store import SqlStore
-from service.storage.tables import hook_card, hook_feedback, hook_token
+from service.storage.tables import hook_card, hook_feedback, hook_secret, hook_token
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
@@ -119,6 +119,18 @@ class SqlHookRecords(HookRecords):
             return _insert(connection, hook_token, [{"digest": digest, "expires": int(expires) + 1}]) == 1
 
         return self._store.transact(work)
+
+    def secret(self, name: str, made: bytes) -> bytes:
+        kept = self._secret(name)
+        if kept is None:
+            row = {"name": name, "value": made.hex()}
+            self._store.transact(lambda transaction: _insert(_connection(transaction), hook_secret, [row]))
+            kept = self._secret(name)  # another process may have been first
+        return bytes.fromhex(kept) if kept is not None else made
+
+    def _secret(self, name: str) -> str | None:
+        with self._store.reading() as reader:
+            return reader.connection.execute(select(hook_secret.c.value).where(hook_secret.c.name == name)).scalar()
 
 
 def _connection(transaction: Any) -> Connection:

@@ -210,3 +210,4 @@ hook_token = Table(
     Column("expires", BigInteger, nullable=False),  # seconds since 1970
     Index("ix_hook_token_expires", "expires"),
 )
+hook_secret = Table("hook_secret", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))

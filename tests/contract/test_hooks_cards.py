@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from flask.testing import FlaskClient
 from support.hook_calls import SERVICE, SNOMED, broken_rules, case, hook_call, order, patient_of
 
 from service import hooks
+from service.app import create_app
+from service.composition.hooks import build_hooks, card_key
+from service.errors import InvalidInput
+from service.composition.parts import Service
+from service.settings import Settings
 
 Resource = dict[str, Any]
 
@@ -320,6 +326,39 @@ def test_H15_the_same_advice_in_the_same_encounter_has_the_same_uuids(client: Fl
     elsewhere["context"]["encounterId"] = "encounter-2"
     assert uuids(first) == uuids(again) and len(set(uuids(first))) == 3
     assert not set(uuids(first)) & set(uuids(elsewhere))
+
+
+def test_H15_uuids_are_of_one_installation_and_nobody_else_can_make_them(
+    service: Service, settings: Settings, database_url: str, tmp_path: Path
+) -> None:
+    def uuids(**changed: Any) -> set[str]:
+        other = replace(settings, **{"database_url": "none", **changed})
+        parts = build_hooks(other, service.parts, service.outbound, service.hooks.limits)
+        app = create_app(other, service=replace(service, hooks=parts))
+        told = app.test_client().post("/cds-services/order-sign", json=body).get_json()["cards"]
+        if (store := app.extensions["hipspine-store"]) is not None:
+            store.close()
+        return {one for card in told for one in (card["uuid"], *(part["uuid"] for part in card.get("suggestions", ())))}
+
+    body = hook_call("order-sign", case("spine"), orders=[order(HIP_MRI)])
+    key = tmp_path / "key"
+    key.write_text("k" * 32 + "\n", encoding="utf-8")
+    first, second = uuids(), uuids()
+    assert len(first) == len(second) == 3 and not first & second  # nothing is shared, so each process has a key of its own
+    shared = uuids(database_url=database_url)
+    assert uuids(database_url=database_url) == shared and not shared & first
+    given = uuids(hooks_card_key=str(key))
+    assert uuids(hooks_card_key=str(key), database_url=database_url) == given and not given & shared
+    body["fhirServer"] = "https://ehr.example/fhir"
+    assert not uuids(hooks_card_key=str(key)) & given  # another record system's patients may have the same ids
+
+
+def test_H15_a_key_that_anybody_could_guess_stops_the_start(settings: Settings, tmp_path: Path) -> None:
+    for place, told in ((tmp_path / "none", "cannot be read"), (tmp_path / "short", "fewer than 32 bytes")):
+        (tmp_path / "short").write_text("short", encoding="utf-8")
+        with pytest.raises(InvalidInput) as refused:
+            card_key(replace(settings, hooks_card_key=str(place)))
+        assert refused.value.faults[0].where == "HIPSPINE_HOOKS_CARD_KEY" and told in refused.value.faults[0].message
 
 
 def test_H15_nothing_of_the_request_acts_as_markup(client: FlaskClient) -> None:

@@ -45,6 +45,16 @@ def test_cards_shown_are_counted_once_per_service(records: SqlHookRecords) -> No
     assert records.cards_shown() == {"order-select": 2, "order-sign": 2}
 
 
+def test_H15_processes_that_start_together_agree_on_the_key_of_the_installation(
+    database_url: str, open_store: Callable[..., SqlStore]
+) -> None:
+    others = [SqlHookRecords(open_store(database_url)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        agreed = set(pool.map(lambda number: others[number].secret("card", bytes([number]) * 32), range(4)))
+    assert len(agreed) == 1 and agreed < {bytes([number]) * 32 for number in range(4)}
+    assert {others[0].secret("card", b"later" * 8)} == agreed and others[0].secret("other", b"x" * 32) == b"x" * 32
+
+
 def test_H17_one_of_many_who_use_a_token_at_once_is_the_first(records: SqlHookRecords) -> None:
     with ThreadPoolExecutor(8) as pool:
         first = list(pool.map(lambda _: records.first_use("digest", 2_000.0, 1_000.0), range(16)))

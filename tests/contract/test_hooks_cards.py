@@ -15,8 +15,8 @@ from support.hook_calls import SERVICE, SNOMED, broken_rules, case, hook_call, o
 from service import hooks
 from service.app import create_app
 from service.composition.hooks import build_hooks, card_key
-from service.errors import InvalidInput
 from service.composition.parts import Service
+from service.errors import InvalidInput
 from service.settings import Settings
 
 Resource = dict[str, Any]

@@ -45,7 +45,7 @@ from service.interactions.seeding import store_ours
 from service.interactions.single import Interactions
 from service.settings import Settings, read_settings
 from service.web.address import fhir_address
-from service.web.audit import install_audit
+from service.web.audit import RequestAudit, install_audit
 from service.web.bundles import bundle_view
 from service.web.cds_hooks import hook_address, install_hook_routes
 from service.web.definition_pages import definition_pages
@@ -100,10 +100,14 @@ def create_app(
     install_error_handlers(app, fhir_path=FHIR_PATH)
     address = fhir_address(settings.public_url)
     searches = _searches_of(service, address, storing=store is not None)
-    beside = build_stored_parts(settings, service.parts, store, service.outbound, now=utc_now) if store is not None else None
+    audit = RequestAudit(address, utc_now) if settings.audit else None
+    beside: StoredParts | None = None
+    if store is not None:
+        listener = audit.listen if audit is not None else None
+        beside = build_stored_parts(settings, service.parts, store, service.outbound, now=utc_now, audit=listener)
     app.extensions["hipspine-beside"] = beside
-    if beside is not None and settings.audit:
-        install_audit(app, beside.trail.record, address=address, now=utc_now)
+    if beside is not None and audit is not None:
+        install_audit(app, audit, beside.trail.record)
     stored, bundles = _views_of(store, service, searches, beside) if store is not None and beside is not None else (None, None)
     started = utc_now().isoformat(timespec="seconds")
     validation = build_validation(service.validator, service.definitions, store, limits_of(settings))

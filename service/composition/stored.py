@@ -23,7 +23,7 @@ from service.interactions.subscribing import KIND, SubscriptionEvents, Subscript
 from service.interactions.subscription_queries import SubscriptionQueries
 from service.settings import Settings
 from service.storage.outbox import Outbox
-from service.storage.store import ResourceStore
+from service.storage.store import ResourceStore, WriteListener
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,13 @@ class StoredParts:
 
 
 def build_stored_parts(
-    settings: Settings, parts: Parts, store: ResourceStore, outbound: Outbound, *, now: Callable[[], datetime]
+    settings: Settings,
+    parts: Parts,
+    store: ResourceStore,
+    outbound: Outbound,
+    *,
+    now: Callable[[], datetime],
+    audit: WriteListener | None = None,
 ) -> StoredParts:
     """The parts, listening to the store: assessments first, so that what follows sees them too. Nothing runs yet."""
     from service.storage.sql_outbox import SqlOutbox  # SQLAlchemy: only where something is stored
@@ -69,6 +75,8 @@ def build_stored_parts(
         store.listen(arrival.listen)
     provenance = f"{settings.base_url}/StructureDefinition/{PROVENANCE_PROFILE}|{parts.version}"
     store.listen(ProvenanceWriter(arrival.is_ours, now, provenance).listen)
+    if audit is not None:
+        store.listen(audit)
     store.listen(events.listen)
 
     def worker_at(address: str, others: Mapping[str, Handler]) -> Worker:

@@ -41,8 +41,8 @@ class Call:
     request_id: str
     caller: str  # network address
     server: str  # our FHIR base as the caller reached it
-    target: str = ""
-    patient: str = ""
+    targets: tuple[str, ...] = ()  # what was read or written
+    patients: tuple[str, ...] = ()  # whose data was read or written
     query: str = ""  # method and address of a search, and its form if it has one
     operation: str = ""
 
@@ -94,10 +94,11 @@ def audit_event(call: Call) -> Resource:
     entities: list[Resource] = [
         {"what": {"identifier": {"value": call.request_id}}, "type": _REQUEST_ID},
     ]
-    if call.patient:
-        entities.append({"what": {"reference": call.patient}, "type": _PERSON, "role": _role("1", "Patient")})
-    if call.target and call.target != call.patient:
-        entities.append({"what": {"reference": call.target}, "type": _OBJECT, "role": _role("4", "Domain Resource")})
+    for patient in call.patients:
+        entities.append({"what": {"reference": patient}, "type": _PERSON, "role": _role("1", "Patient")})
+    for target in call.targets:
+        if target not in call.patients:
+            entities.append({"what": {"reference": target}, "type": _OBJECT, "role": _role("4", "Domain Resource")})
     if call.query:
         encoded = base64.b64encode(call.query.encode()).decode("ascii")
         entities.append({"type": _OBJECT, "role": _role("24", "Query"), "query": encoded})

@@ -1,7 +1,9 @@
 """The audit trail: events are taken at once and stored a moment later, many in one transaction, so that no caller waits for it.
 
-What the process holds when it is killed is lost with it: half a second at most. A process that ends in the ordinary way stores
-what it has. If storing cannot keep up, callers store for themselves rather than anything being dropped.
+What the process holds when it is killed is lost with it: half a second of reads and refusals at most, for the event of a write is
+stored with the write (`service/web/audit.py`). A process that ends in the ordinary way stores what it has. If storing cannot keep
+up, callers store for themselves. While the database does not answer, so many are held; beyond that the newest are counted in the
+log and dropped, before the process runs out of memory.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ log = logging.getLogger("service.audit")
 FLUSH_SECONDS = 0.5
 AT_ONCE = 200
 MOST_WAITING = 5_000
+MOST_HELD = 50_000
 
 
 class AuditTrail:
@@ -34,8 +37,12 @@ class AuditTrail:
 
     def record(self, event: Resource) -> None:
         """Take an event; it is stored soon."""
+        waiting = self._waiting.qsize()
+        if waiting >= MOST_HELD:
+            log.error("audit event dropped: the database does not take them waiting=%d", waiting)
+            return
         self._waiting.put(event)
-        if self._waiting.qsize() > MOST_WAITING:
+        if waiting >= MOST_WAITING:
             self.flush()
 
     def flush(self) -> int:
@@ -43,14 +50,32 @@ class AuditTrail:
         stored = 0
         while batch := self._batch():
             try:
-                self._store.transact(lambda transaction, batch=batch: _write(transaction, batch))  # type: ignore[misc]
+                self._store_all(batch)
             except ServiceError as error:
                 log.error("audit events could not be stored count=%d kind=%s", len(batch), error.faults[0].kind)
                 for event in batch:  # kept for the next turn
                     self._waiting.put(event)
                 return stored
-            stored += len(batch)
+            except Exception as error:  # noqa: BLE001  (one event that cannot be stored must not keep the others from it)
+                log.error("audit events could not be stored count=%d error=%s", len(batch), type(error).__name__)
+                stored += sum(map(self._store_alone, batch))
+            else:
+                stored += len(batch)
         return stored
+
+    def _store_all(self, events: list[Resource]) -> None:
+        self._store.transact(lambda transaction: _write(transaction, events))
+
+    def _store_alone(self, event: Resource) -> bool:
+        try:
+            self._store_all([event])
+        except ServiceError:
+            self._waiting.put(event)
+            return False
+        except Exception as error:  # noqa: BLE001  (tried twice; the log says that there was one)
+            log.error("audit event dropped error=%s", type(error).__name__)
+            return False
+        return True
 
     def start(self) -> None:
         """Store in the background from now on."""

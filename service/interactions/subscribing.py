@@ -156,11 +156,12 @@ class SubscriptionEvents:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def listen(self, transaction: Transaction, written: Sequence[Version]) -> None:
+        active = self.active(transaction)
         for version in written:
             if version.type == "Subscription":
                 self._handshake(transaction, version)
             elif not version.deleted:
-                self._events(transaction, version)
+                self._events(transaction, version, active)
 
     def active(self, reader: Reader) -> tuple[Wanted, ...]:
         """What the active Subscriptions want."""
@@ -177,8 +178,8 @@ class SubscriptionEvents:
         if version.body is not None and read_stored(version.body).get("status") == "requested":
             self.outbox.put(transaction, KIND, version.reference, {"type": "handshake"})
 
-    def _events(self, transaction: Transaction, version: Version) -> None:
-        wanting = [one for one in self.active(transaction) if one.resource_type == version.type]
+    def _events(self, transaction: Transaction, version: Version, active: Sequence[Wanted]) -> None:
+        wanting = [one for one in active if one.resource_type == version.type]
         if not wanting:
             return
         assert version.body is not None

@@ -80,6 +80,9 @@ KINDS: Mapping[type[Any], Kind] = MappingProxyType(
 )
 
 
+_INSERTS = MappingProxyType({table: insert(table) for table in SEARCH_TABLES})
+
+
 def parameter_number(type_name: str, name: str) -> int:
     """The number that stands for a search parameter of a type in the tables: a tenth of what its name would take.
 
@@ -91,7 +94,7 @@ def parameter_number(type_name: str, name: str) -> int:
 def insert_values(connection: Connection, resource_key: int, type_name: str, values: Iterable[IndexValue]) -> None:
     """Nothing; the values of one resource are in their tables, equal ones once."""
     for table, rows in rows_of(resource_key, type_name, values).items():
-        connection.execute(insert(table), rows)
+        connection.execute(_INSERTS[table], rows)
 
 
 def rows_of(resource_key: int, type_name: str, values: Iterable[IndexValue]) -> dict[Table, list[dict[str, Any]]]:

@@ -113,7 +113,9 @@ class SqlStore(ResourceStore):
             except DBAPIError as error:
                 # The answer to the commit is lost, not necessarily the commit: running again could write twice.
                 raise Unavailable(_not_answering()) from error
-            return result
+        for call in transaction.calls:
+            call()
+        return result
 
 
 def _worth_another_try(error: Exception) -> bool:

@@ -26,6 +26,9 @@ from service.storage.tables import resource, resource_version
 Resource = dict[str, Any]
 
 _MILLISECOND = timedelta(milliseconds=1)
+# Made once: to build a statement anew costs more than to find the text that was made of it before.
+_ADD_VERSION = insert(resource_version).returning(resource_version.c.sequence)
+_ADD_RESOURCE = insert(resource).returning(resource.c.key)
 
 
 class SqlTransaction(SqlReader, Transaction):
@@ -39,12 +42,16 @@ class SqlTransaction(SqlReader, Transaction):
         self._now = now
         self._new_id = new_id
         self._written: list[Version] = []
+        self.calls: list[Callable[[], None]] = []  # for the store to make after the commit
         self._locked: set[str] = set()
         self._fresh: set[str] = set()  # ids made here: nobody has them, so that nobody need be asked
 
     @property
     def written(self) -> Sequence[Version]:
         return tuple(self._written)
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        self.calls.append(call)
 
     def new_id(self) -> str:
         made = self._new_id()
@@ -96,7 +103,7 @@ class SqlTransaction(SqlReader, Transaction):
                 "last_updated": microseconds(updated),
                 "deleted": False,
             }
-            key = self.connection.execute(insert(resource).values(**values).returning(resource.c.key)).scalar_one()
+            key = self.connection.execute(_ADD_RESOURCE, values).scalar_one()
         else:
             key = current["key"]
             self._point(key, written)
@@ -139,8 +146,7 @@ class SqlTransaction(SqlReader, Transaction):
             "method": method,
             "body": None if body is None else body.decode(),
         }
-        added = insert(resource_version).values(**values).returning(resource_version.c.sequence)
-        sequence = self.connection.execute(added).scalar_one()
+        sequence = self.connection.execute(_ADD_VERSION, values).scalar_one()
         written = Version(type_name, resource_id, number, updated, method, body, sequence, created)
         self._written.append(written)
         return written

@@ -147,6 +147,9 @@ class Transaction(Reader, Protocol):
     def written(self) -> Sequence[Version]:
         """What this transaction has written so far, in order."""
 
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Have `call` called once everything is safely on disk, and never if it is undone. It must not raise."""
+
 
 class ResourceStore(Protocol):
     """Resources with all their versions."""

@@ -1,58 +1,138 @@
-"""Every REST call leaves an AuditEvent, made from the route, the status and the references of the answer."""
+"""Every REST call leaves an AuditEvent, made from the route, the status and what was read or written.
+
+The event of a write is stored in the transaction of the write: neither is ever without the other. All others (reads, searches,
+what was refused) are taken by the trail, which stores them a moment later.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 
 from service.fhir.audit import Call, audit_event
+from service.storage.store import Transaction, Version
 from service.web.address import FHIR_PATH
 
-_SUBJECT = re.compile(rb'"(?:subject|patient)":\{[^{}]*"reference":"(Patient/[A-Za-z0-9\-.]{1,64})')
-_HEAD = 20_000  # bytes of an answer that are looked at for its patient: it stands near the beginning
+_PATIENT = b"Patient/"
+_REFERENCE = re.compile(r"(?:https?://[^\s\"]+/)?Patient/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+# What stands before the reference to a patient whose data it is.
+_PLACE = re.compile(rb'"(?:(?:subject|patient)"\s*:\s*\{[^{}]*"reference"|fullUrl")\s*:\s*"$')
+_WINDOW = 300  # bytes
 _LONGEST_FORM = 20_000  # bytes: far more than an address could hold
 _PATIENT_PARAMETERS = ("patient", "subject", "subject:Patient", "patient:Patient")
 _BY_METHOD = {"GET": "read", "HEAD": "read", "PUT": "update", "DELETE": "delete", "POST": "create", "PATCH": "update"}
 
 
-def install_audit(
-    app: Flask, record: Callable[[dict[str, Any]], None], *, address: Callable[[], str], now: Callable[[], datetime]
-) -> None:
-    """Have each call below /fhir that has a route recorded."""
+@dataclass(frozen=True, slots=True)
+class RequestAudit:
+    """Events of the requests of one instance. `address` is our FHIR base as the caller reached it, `now` is aware."""
+
+    address: Callable[[], str]
+    now: Callable[[], datetime]
+
+    def listen(self, transaction: Transaction, written: Sequence[Version]) -> None:
+        """Write the event of the request in work with the first transaction of it that writes anything."""
+        if not has_request_context() or not _is_audited() or g.get("audited"):
+            return
+        about = [version for version in written if version.type != "AuditEvent"]
+        if about:
+            transaction.create(audit_event(self._of_write(about)))
+            transaction.afterwards(_mark)
+
+    def of_response(self, response: Response) -> dict[str, Any] | None:
+        """The event of a request as it ended; None if it is stored already, or none is kept of such a request."""
+        if not _is_audited() or (g.get("audited") and response.status_code < 400):
+            return None
+        target = _target() or _created(response)
+        own = [target] if target.startswith(_PATIENT.decode()) else []
+        targets = [target] if target else []
+        return audit_event(self._call(response.status_code, targets, [*own, *_asked_for(), *self._shown(response)]))
+
+    def _of_write(self, written: Sequence[Version]) -> Call:
+        patients = []
+        for version in written:
+            if version.type == "Patient":
+                patients.append(version.versioned_reference)
+            elif version.body is not None:
+                patients += patients_in(version.body, self.address())
+        return self._call(200, [version.versioned_reference for version in written], patients)
+
+    def _call(self, status: int, targets: Sequence[str], patients: Sequence[str]) -> Call:
+        segments = _segments()
+        interaction = interaction_of(segments, request.method)
+        asked = interaction == "search-type" or (interaction == "operation" and request.method == "GET")
+        return Call(
+            interaction=interaction,
+            status=status,
+            recorded=self.now(),
+            request_id=g.request_id,
+            caller=request.remote_addr or "unknown",
+            server=self.address(),
+            targets=tuple(targets),
+            patients=tuple(dict.fromkeys(patients)),
+            query=_asked(self.address()) if asked else "",
+            operation=segments[-1].removeprefix("$") if interaction == "operation" else "",
+        )
+
+    def _shown(self, response: Response) -> Iterator[str]:
+        if response.is_streamed or response.direct_passthrough or not (response.mimetype or "").endswith("json"):
+            return iter(())
+        return patients_in(response.get_data(), self.address())
+
+
+def install_audit(app: Flask, audit: RequestAudit, record: Callable[[dict[str, Any]], None]) -> None:
+    """Have each call below /fhir that has a route recorded, unless that has happened."""
 
     @app.after_request
-    def audit(response: Response) -> Response:
-        rule = request.url_rule.rule if request.url_rule is not None else ""
-        if rule.startswith(FHIR_PATH) and request.method != "OPTIONS":
-            record(audit_event(_call(rule, response, address(), now())))
+    def finish(response: Response) -> Response:
+        event = audit.of_response(response)
+        if event is not None:
+            record(event)
         return response
 
 
-def _call(rule: str, response: Response, address: str, recorded: datetime) -> Call:
-    segments = [part for part in rule.removeprefix(FHIR_PATH).split("/") if part]
-    kind = segments[0] if segments and segments[0][:1].isupper() else ""
-    arguments = request.view_args or {}
-    resource_id = arguments.get("resource_id", "")
-    interaction = interaction_of(segments, request.method)
-    target = f"{kind}/{resource_id}" if kind and resource_id else _created(response)
-    asked = interaction == "search-type" or (interaction == "operation" and request.method == "GET")
-    return Call(
-        interaction=interaction,
-        status=response.status_code,
-        recorded=recorded,
-        request_id=g.request_id,
-        caller=request.remote_addr or "unknown",
-        server=address,
-        target=target,
-        patient=target if target.startswith("Patient/") else _patient(response),
-        query=_asked(address) if asked else "",
-        operation=segments[-1].removeprefix("$") if interaction == "operation" else "",
-    )
+def patients_in(text: bytes, address: str) -> Iterator[str]:
+    """The patients whose data JSON text holds: those named as subject or patient, and those at an address of an entry.
+
+    Found by looking for the few places, not by reading the text: a page of a search may have megabytes.
+    """
+    at = 0
+    while (at := text.find(_PATIENT, at)) >= 0:
+        start, end = text.rfind(b'"', 0, at) + 1, text.find(b'"', at)
+        at += len(_PATIENT)
+        if _PLACE.search(text[max(start - _WINDOW, 0) : start]):
+            value = text[start:end].decode("utf-8", "replace").removeprefix(f"{address}/")
+            if _REFERENCE.fullmatch(value):
+                yield value
+
+
+def _is_audited() -> bool:
+    return _rule().startswith(FHIR_PATH) and request.method != "OPTIONS"
+
+
+def _mark() -> None:
+    g.audited = True
+
+
+def _rule() -> str:
+    return request.url_rule.rule if request.url_rule is not None else ""
+
+
+def _segments() -> list[str]:
+    return [part for part in _rule().removeprefix(FHIR_PATH).split("/") if part]
+
+
+def _target() -> str:
+    """The resource that the address names, if it names one."""
+    segments = _segments()
+    resource_id = (request.view_args or {}).get("resource_id", "")
+    return f"{segments[0]}/{resource_id}" if segments and segments[0][:1].isupper() and resource_id else ""
 
 
 def _asked(address: str) -> str:
@@ -86,13 +166,12 @@ def _created(response: Response) -> str:
     return found[1] if found else ""
 
 
-def _patient(response: Response) -> str:
-    asked = {**dict(parse_qsl(g.get("form", b"")[:_LONGEST_FORM].decode("utf-8", "replace"))), **request.args}
-    for name in _PATIENT_PARAMETERS:
-        value = asked.get(name, "")
-        if value and "," not in value and ":" not in value:
-            return value if "/" in value else f"Patient/{value}"
-    if response.is_streamed or response.direct_passthrough or not (response.mimetype or "").endswith("json"):
-        return ""
-    found = _SUBJECT.search(response.get_data()[:_HEAD])
-    return found[1].decode() if found else ""
+def _asked_for() -> Iterator[str]:
+    """The patients that the parameters of the request name."""
+    pairs = [*request.args.items(multi=True), *parse_qsl(g.get("form", b"")[:_LONGEST_FORM].decode("utf-8", "replace"))]
+    for name, values in pairs:
+        if name in _PATIENT_PARAMETERS:
+            for value in values.split(","):
+                reference = value if "/" in value else f"Patient/{value}"
+                if _REFERENCE.fullmatch(reference):
+                    yield reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from support.servers import LiveServer
 from service.app import create_app
 from service.composition.parts import Service
 from service.fhir import r4
+from service.interactions import auditing
 from service.settings import Settings
-from service.storage.store import HistoryQuery
+from service.storage.sql_store import SqlStore
+from service.storage.store import HistoryQuery, Version
 
 Resource = dict[str, Any]
 JSON = "application/fhir+json"
@@ -33,11 +35,13 @@ def audited(module_database_url: str, service: Service) -> Iterator[FlaskClient]
 
 def events(client: FlaskClient) -> list[Resource]:
     """The events since the last time, in their order; each is valid R4."""
-    trail = client.application.extensions["hipspine-beside"].trail
-    number = trail.flush()
-    with client.application.extensions["hipspine-store"].reading() as reader:
-        versions = reader.history(HistoryQuery("AuditEvent", count=max(number, 1))).versions[:number]
-    return [r4.parse(version.body or b"", limits=r4.Limits()).resource for version in reversed(versions)]
+    held = client.application.extensions
+    held["hipspine-beside"].trail.flush()
+    with held["hipspine-store"].reading() as reader:
+        versions = reader.history(HistoryQuery("AuditEvent", count=50)).versions
+    new = [version for version in versions if version.sequence > held.get("events-seen", 0)]
+    held["events-seen"] = max((version.sequence for version in versions), default=0)
+    return [r4.parse(version.body or b"", limits=r4.Limits()).resource for version in reversed(new)]
 
 
 def event_of(client: FlaskClient, method: str, path: str, body: Resource | bytes | None = None, **headers: str) -> Resource:
@@ -98,6 +102,78 @@ def test_T5_the_patient_is_named_whatever_was_asked_for(audited: FlaskClient) ->
     assert entity(event_of(audited, "POST", "/$assess", form), "1")["what"] == {"reference": "Patient/example-hip"}
 
 
+def stored_events(client: FlaskClient) -> list[Resource]:
+    """The events that are in the database, without those that the trail still holds."""
+    with client.application.extensions["hipspine-store"].reading() as reader:
+        versions = reader.history(HistoryQuery("AuditEvent", count=50)).versions
+    return [json.loads(version.body or b"") for version in versions]
+
+
+def named(event: Resource, role: str) -> list[str]:
+    return [one["what"]["reference"] for one in event["entity"] if one.get("role", {}).get("code") == role]
+
+
+def two_patients(kind: str) -> Resource:
+    """A Bundle that writes a finding of each of two patients."""
+    return {"resourceType": "Bundle", "type": kind, "entry": [
+        {"resource": {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": one}},
+         "request": {"method": "POST", "url": "Observation"}}
+        for one in ("Patient/b1", "Patient/b2")
+    ]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "/Patient/w1", {"resourceType": "Patient", "id": "w1"}),
+        ("POST", "/Patient", {"resourceType": "Patient"}),
+        ("DELETE", "/Patient/w1", None),
+        ("POST", "", two_patients("transaction")),
+        ("POST", "", two_patients("batch")),
+    ],
+)
+def test_T5_a_write_and_its_event_are_stored_together(
+    audited: FlaskClient, method: str, path: str, body: Resource | None
+) -> None:
+    events(audited)
+    before = len(stored_events(audited))
+    answer = audited.open(f"/fhir{path}", method=method, data=body and json.dumps(body), content_type=JSON)
+    assert answer.status_code < 300
+    assert len(stored_events(audited)) == before + 1  # nothing has been flushed
+    (event,) = events(audited)  # and there is no second one to come
+    assert event["outcome"] == "0" and event["entity"][0]["what"]["identifier"]["value"]
+    written = named(event, "4") or named(event, "1")
+    assert written and all("/_history/" in one for one in written)
+
+
+def test_T5_a_write_that_is_undone_leaves_the_event_of_its_failure_alone(audited: FlaskClient) -> None:
+    """Whatever undoes the transaction after the event was written undoes the event with it."""
+    def refuse(transaction: object, written: Sequence[Version]) -> None:
+        if fails and written[0].type == "Patient":
+            raise RuntimeError("the last listener fails")
+
+    fails: list[bool] = [True]
+    audited.application.extensions["hipspine-store"].listen(refuse)
+    events(audited)
+    for expected in ("8", "0"):
+        audited.put("/fhir/Patient/w2", data='{"resourceType":"Patient","id":"w2"}', content_type=JSON)
+        (event,) = events(audited)
+        assert event["outcome"] == expected
+        fails.clear()
+
+
+def test_T5_all_patients_are_named_whose_data_was_written_or_shown(audited: FlaskClient) -> None:
+    written = event_of(audited, "POST", "", two_patients("transaction"))
+    assert sorted(named(written, "1")) == ["Patient/b1", "Patient/b2"]
+    assert [one.split("/")[0] for one in named(written, "4")] == ["Observation", "Observation"]
+    assert set(named(event_of(audited, "GET", "/Observation?status=final"), "1")) >= {"Patient/b1", "Patient/b2"}
+    for name in ("b1", "b2"):
+        audited.put(f"/fhir/Patient/{name}", data=json.dumps({"resourceType": "Patient", "id": name}), content_type=JSON)
+    assert set(named(event_of(audited, "GET", "/Patient?_id=b1,b2&_pretty=true"), "1")) == {"Patient/b1", "Patient/b2"}
+    asked = event_of(audited, "GET", "/Observation?patient=b1,Patient/none")
+    assert named(asked, "1") == ["Patient/b1", "Patient/none"]
+
+
 def test_T5_a_search_is_kept_as_it_was_asked(audited: FlaskClient) -> None:
     event = event_of(audited, "GET", "/Observation?code=a%7Cb&status=final")
     query = base64.b64decode(entity(event, "24")["query"]).decode()
@@ -151,6 +227,28 @@ def test_T5_everything_of_a_patient_holds_no_events_unless_asked(audited: FlaskC
     for query, types in (("", {"Patient"}), ("?_type=AuditEvent", {"AuditEvent"})):
         found = audited.get(f"{place}/$everything{query}").get_json(force=True)["entry"]
         assert {one["resource"]["resourceType"] for one in found if one["search"]["mode"] == "match"} == types
+
+
+def test_T5_an_event_that_cannot_be_stored_keeps_no_other_from_it(audited: FlaskClient) -> None:
+    events(audited)
+    trail = audited.application.extensions["hipspine-beside"].trail
+    audited.get("/fhir/Patient/before")
+    trail.record({"no": "resource"})
+    audited.get("/fhir/Patient/after")
+    assert trail.flush() == 2
+    assert [named(event, "1") for event in events(audited)] == [["Patient/before"], ["Patient/after"]]
+
+
+def test_T5_while_nothing_can_be_stored_a_bounded_number_is_held_and_stored_later(
+    open_store: Callable[..., SqlStore], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditing, "MOST_HELD", 3)
+    store = open_store(f"sqlite:///{tmp_path / 'held.db'}")
+    trail = auditing.AuditTrail(store)
+    for number in range(5):
+        trail.record({"resourceType": "AuditEvent", "recorded": f"2026-01-0{number + 1}T00:00:00Z"})
+    assert caplog.text.count("audit event dropped") == 2
+    assert trail.flush() == 3
 
 
 def test_T5_it_can_be_switched_off(database_url: str, service: Service) -> None:

@@ -184,10 +184,18 @@ def check(store: SqlStore, notes: Notes) -> None:
     halves = [token for token, types in by_token.items() if types == {"Encounter"}]
     pairs = {token for (kind, _, _), token in notes.acknowledged.items() if kind == "Encounter"}
     assert halves == [] and all(by_token[str(token)] == {"Patient", "Encounter"} for token in pairs)
+    unaudited = {one.versioned_reference for one in stored.values()} - audited(store)
+    assert not unaudited, f"{len(unaudited)} writes took effect without their audit event"
     with store.reading() as reader:
         for (kind, name), newest in newest_of(stored).items():
             current = reader.read(kind, name)
             assert current is not None and current.version == newest, "the newest version is the one that is read"
+
+
+def audited(store: SqlStore) -> set[str]:
+    """The versions that the audit trail says were written."""
+    bodies = (json.loads(one.body or b"") for one in everything(store) if one.type == "AuditEvent")
+    return {one["what"]["reference"] for body in bodies for one in body["entity"] if "reference" in one.get("what", {})}
 
 
 def everything(store: SqlStore) -> Iterator[Version]:

@@ -44,7 +44,7 @@ from service.interactions.searching import Searches
 from service.interactions.seeding import store_ours
 from service.interactions.single import Interactions
 from service.settings import Settings, read_settings
-from service.web.address import fhir_address
+from service.web.address import fhir_address, service_address
 from service.web.audit import RequestAudit, install_audit
 from service.web.bundles import bundle_view
 from service.web.cds_hooks import hook_address, install_hook_routes
@@ -53,7 +53,8 @@ from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
 from service.web.feedback import install_feedback_routes
 from service.web.fhir_rest import FHIR_PATH, OperationView, install_fhir_routes
-from service.web.health import health_blueprint
+from service.web.health import HEALTH_PATHS, health_blueprint
+from service.web.hosts import install_host_check
 from service.web.openapi import Sources
 from service.web.operations.assess import assess_view
 from service.web.operations.everything import everything_view
@@ -98,7 +99,8 @@ def create_app(
     app.url_map.merge_slashes = False  # /fhir//metadata is nothing, rather than a redirect that a POST may not survive
     install_request_hooks(app, new_id=new_id, elapsed=time.perf_counter)
     install_error_handlers(app, fhir_path=FHIR_PATH)
-    address = fhir_address(settings.public_url)
+    install_host_check(app, names=settings.answers_to, exempt=HEALTH_PATHS)
+    address, at = fhir_address(settings.public_url), service_address(settings.public_url)
     searches = _searches_of(service, address, storing=store is not None)
     audit = RequestAudit(address, utc_now) if settings.audit else None
     beside: StoredParts | None = None
@@ -143,7 +145,7 @@ def create_app(
         inputs_of=lambda kind, name: taken_by(service, kind, name),
         examples={"QuestionnaireResponse": filled_form(service.parts.questionnaire, EXAMPLE_ANSWERS)},
     )
-    install_docs(app, sources, public_url=settings.public_url)
+    install_docs(app, sources, address=at)
     records = hook_records(store)
     hooks = with_shared_key(service.hooks, settings, records)
     after_hooks = None
@@ -151,7 +153,7 @@ def create_app(
         after_hooks = build_after_hooks(settings, store, records, service.outbound, now=utc_now, new_id=new_id)
     app.extensions["hipspine-after-hooks"] = after_hooks
     authenticate = build_authentication(settings, service.outbound, seen=records, clock=lambda: utc_now().timestamp())
-    hooks_at = hook_address(settings.hooks_url)
+    hooks_at = hook_address(settings.hooks_url, at)
     install_hook_routes(
         app,
         parts=hooks,
@@ -170,6 +172,7 @@ def create_app(
             records=records,
             authenticate=authenticate,
             address=hooks_at,
+            at=at,
             reports_open=settings.reports_open,
             now=utc_now,
         )

@@ -26,6 +26,7 @@ FaultKind = Literal[
     "deleted",        # it was there once
     "multiple-matches",
     "transient",      # another server failed; the same request may work later
+    "security",       # not under this name, or not from there
     "login",          # the caller did not prove who it is
     "incomplete",     # data that were needed could not be had
     "informational",

@@ -200,6 +200,7 @@ def serve_waitress(app: Flask, bound: socket.socket, settings: Settings, *, anno
         max_request_header_size=settings.max_header_bytes,
         asyncore_use_poll=True,  # select() cannot watch descriptors beyond 1,024
         ident=None,
+        server_name={"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host),  # for HTTP/1.0, which has no Host
         clear_untrusted_proxy_headers=False,  # the application believes those of proxies it is told of, and drops the others
     )
     server.channel_class = StrictChannel

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError
 from marshmallow import fields as parsers
@@ -26,6 +28,8 @@ CANONICAL_BASE = "https://hipspine.example/fhir"
 PREFIX = "HIPSPINE_"
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BARE = ("HOST", "PORT")
+_HOST_NAME = re.compile(r"\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]")
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -48,6 +52,14 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValidationError("must be IP addresses or networks, such as 10.0.0.0/8, separated by commas") from None
 
 
+def _host_names(text: str) -> tuple[str, ...]:
+    """Lower case; of `*.domain` the star is gone, the dot stays."""
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not all(_HOST_NAME.fullmatch(name) for name in names):
+        raise ValidationError("must be host names without ports, such as hip.example or *.hip.example, separated by commas")
+    return tuple(name.removeprefix("*") if name != "*" else name for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one process. Values given by name win over the environment, the environment over the defaults."""
@@ -64,9 +76,16 @@ class Settings:
         _address(),
     )
     public_url: str | None = _setting(
-        "Address of the FHIR base as clients reach it, when a proxy changes it. Unset: taken from each request.",
+        "Address of the FHIR base as clients reach it, when a proxy changes it; links in answers begin with it. Unset: taken "
+        "from each request.",
         None,
         _address(),
+    )
+    allowed_hosts: str = _setting(
+        "Names under which the service answers (the Host header) besides those of this machine and of the public address: "
+        "`name`, `*.domain`, or `*` for all, separated by commas. Unset: all names, but none more if it listens on loopback.",
+        "",
+        parsers.String(validate=_host_names),
     )
     database_url: str | None = _setting(
         "Where resources are stored: `sqlite:///FILE`, `postgresql://USER:PASSWORD@HOST/DATABASE`, or `none` to store nothing. "
@@ -169,7 +188,8 @@ class Settings:
         "Seconds for which an answer of the terminology server is used again.", 3600.0, parsers.Float(validate=Range(0))
     )
     hooks_url: str | None = _setting(
-        "Address of CDS Hooks as clients reach it, up to but without `/cds-services`. Unset: taken from each request.",
+        "Address of CDS Hooks as clients reach it, up to but without `/cds-services`. Unset: that of "
+        "HIPSPINE_PUBLIC_URL without its `/fhir`, else taken from each request.",
         None,
         _address(),
     )
@@ -250,6 +270,19 @@ class Settings:
     def trusted_networks(self) -> tuple[Network, ...]:
         """`trusted_proxies` as networks; a single address is a network of one."""
         return _networks(self.trusted_proxies)
+
+    @property
+    def answers_to(self) -> frozenset[str] | None:
+        """The names under which the service answers, lower case, without port; one with a dot in front stands for all below it.
+
+        None: any name. IPv6 addresses are in brackets.
+        """
+        listed = _host_names(self.allowed_hosts)
+        if "*" in listed or not (listed or self.loopback):
+            return None
+        outer = [urlsplit(url).hostname or "" for url in (self.public_url, self.hooks_url) if url]
+        own = [f"[{name}]" if ":" in name else name.lower() for name in (self.host, *outer) if name]
+        return frozenset({*_LOOPBACK_NAMES, *own, *listed})
 
     @property
     def database(self) -> str | None:

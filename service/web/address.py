@@ -19,3 +19,13 @@ def fhir_address(public_url: str | None) -> Callable[[], str]:
         return public_url or request.url_root.rstrip("/") + FHIR_PATH
 
     return address
+
+
+def service_address(public_url: str | None) -> Callable[[], str]:
+    """A function that gives the address below which the FHIR base, the hooks and the pages are, without a slash at its end."""
+    outer = public_url.removesuffix(FHIR_PATH) if public_url and public_url.endswith(FHIR_PATH) else ""
+
+    def address() -> str:
+        return outer or request.url_root.rstrip("/")
+
+    return address

@@ -35,14 +35,13 @@ class Authenticate(Protocol):
 HookAddress = Callable[[str], str]  # from a path below /cds-services to the address as clients reach it
 
 
-def hook_address(hooks_url: str | None) -> HookAddress:
-    """The addresses of the hooks: below the one in the settings, else below the one that was asked."""
+def hook_address(hooks_url: str | None, service: Callable[[], str]) -> HookAddress:
+    """The addresses of the hooks: below the one in the settings, else below that of the `service`."""
 
     def address(path: str) -> str:
-        return f"{hooks_url or request.url_root.rstrip('/')}{HOOKS_PATH}{path}"
+        return f"{hooks_url or service()}{HOOKS_PATH}{path}"
 
     return address
-
 
 
 def install_hook_routes(

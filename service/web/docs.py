@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from service.fhir.r4 import serialise
-from service.web.openapi import FHIR_PATH, Route, Sources, openapi_document
+from service.web.openapi import Route, Sources, openapi_document
 
 DOCUMENT_PATH = "/openapi.json"
 PAGE_PATH = "/docs"
 
 
-def install_docs(app: Flask, sources: Sources, *, public_url: str | None) -> None:
+def install_docs(app: Flask, sources: Sources, *, address: Callable[[], str]) -> None:
     """Add the document and the page to `app`. The document is written from the routes of the app when it is asked for.
 
-    `public_url` is the FHIR base as clients reach it, None where requests tell.
+    `address` gives that of the service as clients reach it.
     """
     app.extensions["hipspine-openapi"] = sources
     blueprint = Blueprint("openapi", __name__)
 
     @blueprint.get(DOCUMENT_PATH)
     def openapi() -> Response:
-        address = public_url.removesuffix(FHIR_PATH) if public_url else request.host_url.rstrip("/")
-        document = openapi_document(routes_of(current_app), sources, address=address)
+        document = openapi_document(routes_of(current_app), sources, address=address())
         # Not jsonify: it sorts the members, and the order is the order in which a reader meets them.
         return Response(serialise(document), content_type="application/json")
 

@@ -43,6 +43,10 @@ class UnsupportedMediaType(NotSupported):
     """The body came in a form this server does not read."""
 
 
+class Misdirected(NotSupported):
+    """The request was meant for a host that this service is not."""
+
+
 class UnsupportedMethod(NotSupported):
     """The address exists, the method does not."""
 
@@ -57,6 +61,7 @@ STATUS: Mapping[type[ServiceError], int] = MappingProxyType(
         VersionConflict: 412,
         Unavailable: 503,
         UnsupportedMethod: 405,
+        Misdirected: 421,
         NotAcceptable: 406,
         UnsupportedMediaType: 415,
         NotSupported: 422,

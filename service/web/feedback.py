@@ -27,10 +27,14 @@ def install_feedback_routes(
     records: HookRecords,
     authenticate: Authenticate,
     address: HookAddress,
+    at: Callable[[], str],
     reports_open: bool,
     now: Callable[[], datetime],
 ) -> None:
-    """Add the feedback endpoint and the report to `app`. Only where something is stored: what is answered 200 is kept."""
+    """Add the feedback endpoint and the report to `app`. Only where something is stored: what is answered 200 is kept.
+
+    `address` gives the addresses of hooks, `at` that of the service.
+    """
     blueprint = Blueprint("feedback", __name__, template_folder="templates")
 
     @blueprint.post(f"{HOOKS_PATH}/<service_id>/feedback")
@@ -48,7 +52,7 @@ def install_feedback_routes(
     def feedback_report() -> Response:
         wanted_as_page = wants_page(request.headers.get("Accept"))
         if not reports_open:
-            authenticate(request.headers.get("Authorization"), request.url_root.rstrip("/") + REPORT_PATH)
+            authenticate(request.headers.get("Authorization"), at() + REPORT_PATH)
         found = report(records.counts(), records.cards_shown(), label=labels(parts))
         if not wanted_as_page:
             response = jsonify(as_json(found, generated=now()))

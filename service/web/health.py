@@ -7,6 +7,8 @@ from flask import Blueprint, Response, jsonify
 from service.errors import Unavailable
 from service.storage.store import ResourceStore
 
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+
 
 def health_blueprint(*, version: str, knowledge_version: str, store: ResourceStore | None) -> Blueprint:
     """/healthz: the process answers. /readyz: the tables are loaded, the first assessment is made, and the database answers."""

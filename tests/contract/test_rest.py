@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from service.app import create_app
+from service.composition.parts import Service
 from service.fhir import r4
 from service.fhir.index_values import DateValue, ReferenceValue, StringValue, TokenValue
 from service.fhir.resource_types import RESOURCE_TYPES, ResourceType
 from service.fhir.search_index import resource_indexer
+from service.settings import Settings
 
 FHIR_JSON = "application/fhir+json"
 
@@ -52,12 +56,12 @@ def post(client: FlaskClient, path: str, body: bytes | Resource, **more: Any) ->
 
 
 def test_R1_metadata_describes_this_instance(client: FlaskClient) -> None:
-    response = client.get("/fhir/metadata", base_url="http://hip.example:8080")
+    response = client.get("/fhir/metadata", base_url="http://localhost:8080")
     assert (response.status_code, response.content_type) == (200, "application/fhir+json; charset=utf-8")
     statement = response.get_json(force=True)
     assert statement["resourceType"] == "CapabilityStatement"
     assert (statement["fhirVersion"], statement["kind"], statement["status"]) == ("4.0.1", "instance", "active")
-    assert statement["implementation"]["url"] == "http://hip.example:8080/fhir"
+    assert statement["implementation"]["url"] == "http://localhost:8080/fhir"
 
 
 def test_R1_every_listed_format_works(client: FlaskClient) -> None:
@@ -328,12 +332,12 @@ def test_S1_the_questionnaire_is_read_by_id_and_found_by_address(client: FlaskCl
     read = client.get("/fhir/Questionnaire/hip-spine-intake").get_json(force=True)
     assert (read["resourceType"], read["status"], read["subjectType"]) == ("Questionnaire", "active", ["Patient"])
     assert read["version"]
-    found = client.get("/fhir/Questionnaire", query_string={"url": read["url"]}, base_url="http://hip.example").get_json(
+    found = client.get("/fhir/Questionnaire", query_string={"url": read["url"]}, base_url="http://localhost").get_json(
         force=True
     )
     assert (found["type"], found["total"]) == ("searchset", 1)
     entry = found["entry"][0]
-    assert entry["fullUrl"] == "http://hip.example/fhir/Questionnaire/hip-spine-intake"
+    assert entry["fullUrl"] == "http://localhost/fhir/Questionnaire/hip-spine-intake"
     assert (entry["resource"], entry["search"]["mode"]) == (read, "match")
 
 
@@ -472,3 +476,31 @@ def test_a_parameter_that_is_not_utf8_is_400_and_named(client: FlaskClient, path
 def test_a_form_that_is_not_utf8_is_400(client: FlaskClient) -> None:
     response = client.post("/fhir/Patient/_search", data=b"name=%FF", content_type="application/x-www-form-urlencoded")
     assert_outcome(response, 400, "structure")
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/fhir/metadata", "/fhir/Patient", "/openapi.json", "/cds-services", "/docs/", "/nothing"])
+def test_a_name_that_is_not_ours_is_421_and_an_impossible_one_400(client: FlaskClient, path: str) -> None:
+    """DNS rebinding: a page of a stranger reaches loopback under the stranger's name."""
+    issues = assert_outcome(client.get(path, headers={"Host": "evil.example:8000"}), 421, "security")
+    assert issues[0]["expression"] == ["Host"] and "HIPSPINE_ALLOWED_HOSTS" in issues[0]["diagnostics"]
+    assert_outcome(client.get(path, headers={"Host": "a b"}), 400, "structure")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_is_told_under_any_name(client: FlaskClient, path: str) -> None:
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+
+
+def test_links_begin_with_the_public_address_and_never_with_the_host(settings: Settings, service: Service) -> None:
+    outer = create_app(
+        replace(settings, host="0.0.0.0", database_url="none", public_url="https://hip.example/spine/fhir"), service=service
+    ).test_client()
+    for host in ("10.1.2.3:8000", "evil.example"):
+        found = outer.get("/fhir/Questionnaire", headers={"Host": host})
+        assert found.status_code == 200
+        assert "https://hip.example/spine/fhir/Questionnaire" in found.text and host not in found.text
+        servers = outer.get("/openapi.json", headers={"Host": host}).get_json()["servers"]
+        assert servers == [{"url": "https://hip.example/spine"}]

@@ -25,6 +25,8 @@ from service.settings import Settings
 Resource = dict[str, Any]
 Start = Callable[..., LiveServer]
 
+POST = b"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\n"
+
 
 def raw_answer(server: LiveServer, request: bytes, *, seconds: float = 5) -> tuple[int, dict[str, str], bytes]:
     """Status, headers (lower case) and body that a connection gets for exactly these bytes."""
@@ -186,7 +188,7 @@ def test_R10_a_request_that_says_not_where_it_goes_is_400_and_leaves_no_trace(li
 
 
 def test_R12_a_declared_length_above_the_limit_is_413_without_reading(live_server: LiveServer) -> None:
-    head = b"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\nContent-Length: 999999999\r\n\r\n"
+    head = POST + b"Content-Type: application/fhir+json\r\nContent-Length: 999999999\r\n\r\n"
     assert_raw_outcome(raw_answer(live_server, head), 413, "too-long")
 
 
@@ -196,7 +198,7 @@ def test_R12_a_caller_that_sends_too_much_gets_to_read_the_refusal(live_server: 
     size = 12_000_000
     length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
     body = b"%x\r\n" % size + b" " * size + b"\r\n0\r\n\r\n" if chunked else b" " * size
-    head = b"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\n" + length + b"\r\n\r\n"
+    head = POST + b"Content-Type: application/fhir+json\r\n" + length + b"\r\n\r\n"
     assert_raw_outcome(raw_answer(live_server, head + body), 413, "too-long")
 
 
@@ -208,7 +210,7 @@ def test_a_body_of_exactly_the_limit_is_read(live_server: LiveServer, hip_case: 
 
 def test_a_bad_content_length_is_400(live_server: LiveServer) -> None:
     assert_raw_outcome(
-        raw_answer(live_server, b"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\nContent-Length: abc\r\n\r\n"), 400, "structure"
+        raw_answer(live_server, POST + b"Content-Length: abc\r\n\r\n"), 400, "structure"
     )
 
 
@@ -228,7 +230,7 @@ def test_headers_above_the_limit_are_431(live_server: LiveServer) -> None:
 def test_a_length_stated_twice_is_refused(live_server: LiveServer, lengths: bytes) -> None:
     """Request smuggling: a proxy in front may believe the other statement."""
     request = (
-        b"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\n" + lengths + b"\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        POST + lengths + b"\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     )
     assert_raw_outcome(raw_answer(live_server, request), 400, "structure")
 
@@ -241,7 +243,9 @@ def test_a_chunked_body_is_read(live_server: LiveServer, hip_case: Resource) -> 
 
 
 def test_R4_head_over_the_wire_has_headers_and_no_body(live_server: LiveServer) -> None:
-    status, headers, body = raw_answer(live_server, b"HEAD /fhir/metadata HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    status, headers, body = raw_answer(
+        live_server, b"HEAD /fhir/metadata HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     assert (status, body) == (200, b"")
     assert int(headers["content-length"]) > 1000
 
@@ -252,7 +256,7 @@ def test_R4_head_over_the_wire_has_headers_and_no_body(live_server: LiveServer) 
 def test_slow_clients_are_closed_and_others_are_served_meanwhile(start_server: Start, hip_case: Resource) -> None:
     """Silent in the headers, silent in the body, and a byte now and then: 64 connections each way of hanging on."""
     server = start_server(HIPSPINE_CHANNEL_TIMEOUT="2")
-    body_head = b"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/fhir+json\r\nContent-Length: 900\r\n\r\n{"
+    body_head = POST + b"Content-Type: application/fhir+json\r\nContent-Length: 900\r\n\r\n{"
     slow = [socket.create_connection(server.address) for _ in range(128)]
     for number, connection in enumerate(slow):
         connection.sendall(body_head if number % 2 else b"GET /fhir/metadata HTTP/1.1\r\nX-Slow: ")
@@ -323,7 +327,7 @@ def test_a_stop_in_the_middle_of_requests_delivers_their_answers(start_server: S
     """Eight requests whose bodies are half sent when the signal comes, the rest afterwards: all are answered, exit 0."""
     server = start_server()
     body = json.dumps(hip_case).encode()
-    head = f"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FHIR_JSON}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = POST + f"Content-Type: {FHIR_JSON}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     connections = [socket.create_connection(server.address) for _ in range(8)]
     for connection in connections:
         connection.sendall(head + body[:100])
@@ -362,7 +366,7 @@ def test_an_idle_keep_alive_connection_does_not_hold_up_the_stop(start_server: S
 def test_a_request_that_never_ends_holds_up_the_stop_only_so_long(start_server: Start) -> None:
     server = start_server(HIPSPINE_DRAIN_SECONDS="1")
     with socket.create_connection(server.address) as connection:
-        connection.sendall(b"POST /fhir/$assess HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n{")
+        connection.sendall(POST + b"Content-Length: 900\r\n\r\n{")
         time.sleep(0.3)
         began = time.monotonic()
         assert server.stop() == 0

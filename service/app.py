@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from service.composition.parts import (
     new_id,
     open_store,
     utc_now,
+    warm_more,
     warm_up,
 )
 from service.composition.stored import StoredParts, build_stored_parts
@@ -94,6 +96,7 @@ def create_app(
     app.url_rule_class = LazyRule
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_networks)  # type: ignore[method-assign]
     app.extensions["hipspine-store"] = store
+    app.extensions["hipspine-service"] = service
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False  # /fhir/metadata/ is /fhir/metadata
     app.url_map.merge_slashes = False  # /fhir//metadata is nothing, rather than a redirect that a POST may not survive
@@ -234,6 +237,8 @@ def taken_by(service: Service, kind: str, name: str) -> Sequence[Input]:
 @contextmanager
 def start_background(app: Flask, address: str) -> Iterator[None]:
     """What works beside the requests of `app`, while open. `address` is our FHIR base as others reach it."""
+    # Ends with the process: it only makes what a request would make for itself.
+    threading.Thread(target=warm_more, args=(app.extensions["hipspine-service"],), name="warm-up", daemon=True).start()
     beside: StoredParts | None = app.extensions["hipspine-beside"]
     after_hooks: AfterHooks | None = app.extensions["hipspine-after-hooks"]
     others = after_hooks.handlers if after_hooks is not None else {}

@@ -37,14 +37,16 @@ def service(port: int, database: str) -> None:
 
     keep_memory_small()
     gc.disable()  # as `serve` does
-    from service.app import create_app
+    from service.app import create_app, start_background
     from service.server import bound_socket, serve_waitress
     from service.settings import read_settings
 
     settings = read_settings(host="127.0.0.1", port=port, database_url=database)
     app = create_app(settings)
     add_echo(app, json.loads(sys.stdin.read() or "{}"))
-    serve_waitress(app, bound_socket("127.0.0.1", port), settings, announce=lambda: None)
+    bound = bound_socket("127.0.0.1", port)
+    with start_background(app, f"http://127.0.0.1:{port}/fhir"):
+        serve_waitress(app, bound, settings, announce=lambda: None)
 
 
 if __name__ == "__main__":

@@ -159,17 +159,19 @@ def open_store(settings: Settings) -> ResourceStore | None:
 
 
 def warm_up(service: Service) -> None:
-    """Prepare what callers may send and ask for, so that the first of them does not wait longer than the others."""
-    r4.warm(
-        ("Bundle", "Condition", "Encounter", "Observation", "Parameters", "Patient", "QuestionnaireResponse", "RiskAssessment")
-    )
+    """Make the first assessment, so that a service which cannot is never ready and the first caller does not wait for it."""
     r4.serialise(service.assess(r4.serialise(filled_form(service.parts.questionnaire, WARM_ANSWERS)), None))
-    service.parts.engine.uncertainty.prepare()
-    for language in service.parts.translated:
-        service.parts.vocabulary_in(language)
     # What is loaded by now stays for good: taking it out of the collector's sight spares every request its walk over it.
     gc.freeze()
     gc.enable()
+
+
+def warm_more(service: Service) -> None:
+    """Prepare what callers may send and ask for next. Whoever asks for it first makes it, so nobody has to wait for this."""
+    r4.warm(("Bundle", "Condition", "Encounter", "Observation", "Parameters", "Patient", "RiskAssessment"))
+    service.parts.engine.uncertainty.prepare()
+    for language in service.parts.translated:
+        service.parts.vocabulary_in(language)
 
 
 def filled_form(questionnaire: Mapping[str, Any], count: int) -> Resource:

@@ -8,7 +8,7 @@ posterior is the present one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -56,13 +56,14 @@ class Prospects:
         groups = list(dict.fromkeys(finding.dependency_group for finding in network.findings.values()))
         self.group_of = {finding.id: groups.index(finding.dependency_group) for finding in network.findings.values()}
         self.group_count = len(groups)
+        index_of = {observable.id: index for index, observable in enumerate(network.observables)}
         results: list[Possible] = []
         ranks: list[int] = []
         examinations: list[int] = []
         for finding in network.findings.values():
             if finding.id in network.knowledge.clusters:
                 continue  # a battery, not one examination
-            for shown in _examinations(finding, network):
+            for shown in _examinations(finding, network, index_of):
                 observables = [network.observables[index] for index in shown[0][1]]
                 lead = min(range(len(observables)), key=lambda index: self.rank_of[observables[index].id])
                 number = len(set(examinations))
@@ -154,13 +155,14 @@ class Prospects:
         return self.network.hypotheses.membership.astype(np.float32)
 
 
-def _examinations(finding: Finding, network: Network) -> list[list[tuple[AnswerValue, dict[int, int]]]]:
-    """The possible answers to a finding, each with the level it shows of each observable (by index), by examination.
+def _examinations(
+    finding: Finding, network: Network, index_of: Mapping[str, int]
+) -> list[list[tuple[AnswerValue, dict[int, int]]]]:
+    """The possible answers to a finding, each with the level it shows of each observable (by its index), by examination.
 
     Of answers that show the same the first stands for all.
     """
     observables = network.by_finding.get(finding.id, ())
-    index_of = {observable.id: index for index, observable in enumerate(network.observables) if observable in observables}
     values: Iterable[AnswerValue] = [level.when.example() for observable in observables for level in observable.levels]
     if finding.answer_type == "choice":
         values = finding.choices

@@ -150,11 +150,7 @@ class Filling:
     via: str
     condition_ids: tuple[str, ...]
     uses: tuple[RowUse, ...]
-
-    @property
-    def second_pass(self) -> bool:
-        """Whether a row compares with another of our conditions, whose rates must be known first."""
-        return any(use.row.comparator_id for use in self.uses)
+    second_pass: bool  # whether a row compares with another of our conditions, whose rates must be known first
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,25 +186,30 @@ class ObservablePlan:
     ) -> dict[str, tuple[float, ...]]:
         """Level rates of the conditions that one row's `figures` change; `resting` are the rates of the tables.
 
-        The row's own filling, and every filling of the second pass, whose comparator may be among those conditions.
+        Those of the row's own filling, and of every filling of the second pass that compares with one of them.
         """
         moved = {use.row.row_id: figures}
         base = backgrounds(self.observable)
-        own = next(filling for filling in self.fillings if use in filling.uses)
+        own = next(filling for filling in self.fillings if any(one is use for one in filling.uses))
         first = {
             condition_id: resting[condition_id]
             for filling in self.fillings
             if not filling.second_pass
             for condition_id in filling.condition_ids
         }
-        found: dict[str, tuple[float, ...]] = {}
-        if not own.second_pass:
-            found.update(dict.fromkeys(own.condition_ids, self._fit(own, base, moved, first)))
+        found = dict.fromkeys(own.condition_ids, self._fit(own, base, moved, first))
+        if own.second_pass:
+            return found
         first.update(found)
         for filling in self.fillings:
-            if filling.second_pass:
+            if filling.second_pass and any(self._compares(one.row, own.condition_ids) for one in filling.uses):
                 found.update(dict.fromkeys(filling.condition_ids, self._fit(filling, base, moved, first)))
         return found
+
+    def _compares(self, row: Likelihood, conditions: Sequence[str]) -> bool:
+        """Whether a row compares with people who have one of these conditions."""
+        group = self.groups.get(row.comparator_id)
+        return row.comparator_id in conditions if group is None else any(member in conditions for member in group.members)
 
     def _fit(
         self,
@@ -310,6 +311,7 @@ def compile_rates(knowledge: KnowledgeBase, condition_ids: Sequence[str], *, set
                     use_row(row, observable, findings[observable.finding_id], knowledge)
                     for row in by_target[(observable.id, via)]
                 ),
+                any(row.comparator_id for row in by_target[(observable.id, via)]),
             )
             for via, ids in filled.items()
         )

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from service.engine.clusters import LEADING, UNASKED, CompiledCluster, Item, State, count_distribution
 from service.engine.hypotheses import Array
-from service.engine.network import Network, Single
+from service.engine.network import Network
 from service.engine.spreads import moved_figures, uncertain_figures
 
-# Slopes of log P(level | hypothesis) of an item's observable, as leading or shared: figures x hypotheses.
-SlopesOf = Callable[[Item, int, bool], Single]
+# Slopes of log P(level | hypothesis) of an item's observable, as leading or shared, on some hypotheses: figures x these.
+SlopesOf = Callable[[Item, int, bool, NDArray[np.int64]], Array]
 STEP = 1e-4
 OWN = ""  # owner of the figures of the cluster's rows; others are named by the observable of an item
 
@@ -75,7 +75,7 @@ def met_slopes(
     source = network.log_full if leads else network.log_shared
     total: Array = np.zeros(1)
     for level in (index for index, met in enumerate(item.met) if met):
-        total = total + slopes_of(item, level, leads)[:, columns] * np.exp(source[item.start + level, columns])
+        total = total + slopes_of(item, level, leads, columns) * np.exp(source[item.start + level, columns])
     return total
 
 

@@ -125,7 +125,7 @@ def compile_network(knowledge: KnowledgeBase) -> Network:
     for observable in observables:
         start[observable.id] = sum(map(len, blocks))
         blocks.append(np.array([table.rates(observable, column) for column in columns]).T)
-    log_full, log_shared = _combine(observables, blocks, members, knowledge.constant("dependence_shrink"))
+    log_full, log_shared = combine(observables, blocks, members, knowledge.constant("dependence_shrink"))
     separation = {
         observable.id: separation_bits(block[:, : len(ids)]) for observable, block in zip(observables, blocks, strict=True)
     }
@@ -147,16 +147,20 @@ def compile_network(knowledge: KnowledgeBase) -> Network:
     )
 
 
-def _combine(
+def combine(
     observables: tuple[Observable, ...], blocks: list[Array], members: Array, shrink: float
 ) -> tuple[Array, Array]:
-    """log P(level | hypothesis) of every observable, in full and shared."""
+    """log P(level | hypothesis) of every observable, in full and shared (levels x hypotheses, one after another).
+
+    `blocks` are P(level | member alone), levels x members; `members` is hypotheses x members.
+    """
     rows = sum(len(block) for block in blocks)
     full = np.empty((rows, len(members)))
     shared = np.empty_like(full)
     binary = [index for index, observable in enumerate(observables) if observable.binary]
     background = np.array([observables[index].levels[0].background for index in binary])
-    present = coexisting_present(np.array([blocks[index][0] for index in binary]), background, members)
+    rates = np.array([blocks[index][0] for index in binary]).reshape(len(binary), members.shape[1])
+    present = coexisting_present(rates, background, members)
     log_present, log_absent = np.log(present), np.log1p(-present)
     # For two levels, pulling toward the background is shrinking the log-odds; all of them at once.
     base = np.log(background) - np.log1p(-background)

@@ -53,6 +53,11 @@ def half_widths(case: Case = CASE) -> np.ndarray:
     return found[[NAMES.index(name) for name in TARGETS]]
 
 
+def _slopes(observed: Observation) -> np.ndarray:
+    slopes = ONE_BY_ONE.slopes(observed.observable)
+    return slopes.on(observed.level, NETWORK.member_matrix, leads=observed.leader)
+
+
 def draw_tables(seed: np.random.Generator) -> KnowledgeBase:
     """The same tables with every uncertain figure drawn once from its spread."""
     conditions = tuple(
@@ -130,7 +135,7 @@ def test_each_slope_is_the_derivative_of_the_log_odds():
     inside = weights @ columns
     contrast = weights[:, None] * (columns / inside - (1 - columns) / (1 - inside))
     observed = next(one for one in result.evidence.observations if one.observable.id == "slr")
-    slopes = ONE_BY_ONE.slopes(observed.observable).of(observed, NETWORK)  # background, then LR+ and LR- of L3
+    slopes = _slopes(observed)  # background, then LR+ and LR- of L3
     analytic = (slopes[1] @ contrast) / ratio_spread(item, item.lr_pos, KNOWLEDGE)
     assert analytic == pytest.approx(numeric, rel=2e-3, abs=1e-5)
 
@@ -164,7 +169,7 @@ def test_slopes_of_every_level_are_derivatives_of_the_network(finding: str, lead
             before, after = ((one.log_full if leader else one.log_shared)[row_index] for one in (NETWORK, network))
             answer = Answer(finding, observable.levels[level].when.example())
             observed = Observation(answer, observable, level, row_index, leader)
-            found = ONE_BY_ONE.slopes(observable).of(observed, NETWORK)[figure] / spreads[figure]
+            found = _slopes(observed)[figure] / spreads[figure]
             assert found == pytest.approx((after - before) / step, rel=3e-3, abs=3e-4)
 
 
@@ -179,5 +184,5 @@ def test_figures_that_pull_together_stand_as_one_and_give_the_same_intervals():
     merged, apart = (one.half_widths(result, MATRIX, prior_answers(CASE, NETWORK)) for one in (UNCERTAINTY, ONE_BY_ONE))
     assert merged == pytest.approx(apart, rel=1e-4)  # slopes are finite differences
     slr = NETWORK.by_finding["slr"][0]
-    assert len(UNCERTAINTY.slopes(slr).log_odds) == 2, "the background, and both ratios of the row"
-    assert len(ONE_BY_ONE.slopes(slr).log_odds) == 3
+    assert UNCERTAINTY.slopes(slr).coefficients.shape[2] == 2, "the background, and both ratios of the row"
+    assert ONE_BY_ONE.slopes(slr).coefficients.shape[2] == 3

@@ -40,6 +40,7 @@ from service.fhir.search_index import resource_indexer
 from service.fhir.validation import VALIDATE
 from service.interactions.bundles import BundleProcessor
 from service.interactions.entries import Offer
+from service.interactions.finding import finder
 from service.interactions.matching import matcher
 from service.interactions.retrieving import Retriever
 from service.interactions.searching import Searches
@@ -123,7 +124,7 @@ def create_app(
             "assess": partial(assess_view, partial(service.assess, store=store), service.parts.languages),
             "everything": partial(everything_view, store, address, new_id, limits_of(settings)),
             "extract": partial(form_view, partial(service.extract, store=store)),
-            "populate": partial(form_view, service.populate),
+            "populate": partial(form_view, partial(service.populate, store=store, find=finder(searches.context))),
             **(views_beside(beside, limits_of(settings), address) if beside is not None else {}),
             "validate": partial(validate_view, validation),
             **{

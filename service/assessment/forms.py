@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from service.assessment.run import Parts
 from service.errors import Fault, InvalidInput, MalformedInput
 from service.fhir.bundles import Held, held_in_bundle
 from service.fhir.outcomes import operation_outcome
+from service.fhir.references import read_reference
 from service.mapping.case import Reading, read_submission
 from service.mapping.extraction import extract_observations
 from service.mapping.population import populated_response
@@ -78,12 +79,19 @@ def extract(
 
 
 def populate(
-    submitted: Resource, *, parts: Parts, find: Find, warnings: Iterable[Fault] = (), questionnaire_id: str | None = None
+    submitted: Resource,
+    *,
+    parts: Parts,
+    find: Find,
+    warnings: Iterable[Fault] = (),
+    questionnaire_id: str | None = None,
+    stored: Sequence[Held] | None = None,
 ) -> Resource:
     """Parameters with `response`, a QuestionnaireResponse in progress, and `issues`.
 
     `submitted` are Parameters with subject and context (or content); `find` gives a published Questionnaire by canonical
-    address or id; `questionnaire_id` is that of the address, which outranks the parameters.
+    address or id; `questionnaire_id` is that of the address, which outranks the parameters; `stored` are the resources of our
+    own store that it names, None where nothing is stored.
     """
     notebook = Notebook(warnings=list(warnings))
     given = _Given()
@@ -97,15 +105,17 @@ def populate(
                 repair="Send Parameters with subject, questionnaire, and the record in context.content.",
             )
         )
-    _collect_populate(submitted, given, notebook)
+    _collect_populate(submitted, given, notebook, storing=stored is not None)
     questionnaire = _chosen(given, find, questionnaire_id, notebook)
     if notebook.faults or questionnaire is None:
         raise MalformedInput(notebook.faults)
-    asked: list[Resource] = [{"name": "bundle", "resource": _record(given)}]
+    asked: list[Resource] = [{"name": "bundle", "resource": _record(given, stored or ())}]
     if given.subject is not None:
         asked.append({"name": "subject", "valueReference": given.subject})
     context = parts.reading_context(parts.now())
-    reading = read_submission({"resourceType": "Parameters", "parameter": asked}, context=context)
+    reading = read_submission(
+        {"resourceType": "Parameters", "parameter": asked}, context=replace(context, stored=tuple(stored or ()))
+    )
     notebook.warnings += _remarks(reading)
     populated = populated_response(questionnaire, reading, context, notebook)
     notebook.warn(
@@ -118,12 +128,12 @@ def populate(
     return _answer("response", populated.response, notebook)
 
 
-def _record(given: _Given) -> Resource:
-    """The content as one Bundle. A subject of whom it holds nothing is put into it: there is an empty form for everybody."""
+def _record(given: _Given, stored: Sequence[Held]) -> Resource:
+    """The content as one Bundle. A subject of whom nothing is held is put into it: there is an empty form for everybody."""
     held = list(given.content)
     literal = str((given.subject or {}).get("reference", ""))
     name = re.fullmatch(r"(https?://.+/)?Patient/([A-Za-z0-9\-.]{1,64})", literal)
-    if name and ReferenceIndex(held).resolve({"reference": literal}, Held({}, "Parameters")) is None:
+    if name and ReferenceIndex([*held, *stored]).resolve({"reference": literal}, Held({}, "Parameters")) is None:
         held.append(Held({"resourceType": "Patient", "id": name[2]}, "Parameters", literal if name[1] else "", bundled=True))
     entries = [{**({"fullUrl": one.full_url} if one.full_url else {}), "resource": one.resource} for one in held]
     return {"resourceType": "Bundle", "type": "collection", **({"entry": entries} if entries else {})}
@@ -147,6 +157,7 @@ class _Given:
     content: list[Held] = field(default_factory=list)
     canonicals: list[tuple[str, str]] = field(default_factory=list)  # canonical or id, and the path of the parameter
     subject: Resource | None = None
+    local: bool = False
 
 
 def _collect_extract(submitted: Resource, given: _Given, notebook: Notebook, *, instance: bool) -> None:
@@ -174,7 +185,7 @@ def _collect_extract(submitted: Resource, given: _Given, notebook: Notebook, *, 
             _unknown(name, path, "questionnaire-response (a QuestionnaireResponse), questionnaire (a Questionnaire)", notebook)
 
 
-def _collect_populate(submitted: Resource, given: _Given, notebook: Notebook) -> None:
+def _collect_populate(submitted: Resource, given: _Given, notebook: Notebook, *, storing: bool) -> None:
     for path, name, parameter in _entries(submitted):
         if name == "subject" and "valueReference" in parameter:
             given.subject = parameter["valueReference"]
@@ -189,15 +200,20 @@ def _collect_populate(submitted: Resource, given: _Given, notebook: Notebook) ->
         elif name == "content":
             _content(parameter, path, given, notebook)
         elif name == "local" and "valueBoolean" in parameter:
-            if parameter["valueBoolean"]:
-                notebook.warn(
-                    "not-supported",
-                    "What is stored here about the patient was not looked up.",
-                    path,
-                    repair="Send the record in context.content.",
-                )
+            given.local = bool(parameter["valueBoolean"])
         else:
             _unknown(name, path, "subject, questionnaire, canonical, questionnaireRef, context, content, local", notebook)
+    target = read_reference(str((given.subject or {}).get("reference", "")))
+    if given.local and not (storing and (target.form, target.type) == ("relative", "Patient")):
+        notebook.warn(
+            "not-supported" if not storing else "business-rule",
+            "What is stored here about the patient was not looked up.",
+            "Parameters.parameter",
+            rule="Looked up is the record of a subject that is a Patient of this server: Patient/id."
+            if storing
+            else "Nothing is stored here.",
+            repair="Send the record in context.content.",
+        )
 
 
 def _content(parameter: Resource, path: str, given: _Given, notebook: Notebook) -> None:
@@ -207,6 +223,7 @@ def _content(parameter: Resource, path: str, given: _Given, notebook: Notebook) 
             "not-supported",
             "Content that is only referred to was not looked up.",
             path,
+            rule="Looked up is what is stored here and referred to as Type/id.",
             repair="Send it as a resource.",
         )
     elif resource["resourceType"] == "Bundle":

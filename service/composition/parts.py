@@ -30,6 +30,8 @@ from service.fhir.terminology import load_terminology
 from service.fhir.validation import Validator
 from service.hooks.run import HookParts
 from service.interactions.assessing import NOTHING_SENT, Gathered, gather
+from service.interactions.finding import Find
+from service.interactions.populating import gather_record
 from service.interactions.single import read
 from service.knowledge.load import load_knowledge_base
 from service.mapping.questionnaire import build_questionnaire
@@ -38,7 +40,6 @@ from service.model_card.resources import card_resources
 from service.resources import profiles_directory, tables_directory, terminology_directory
 from service.settings import CANONICAL_BASE, Settings
 from service.web.operations.assess import Assess, check_form
-from service.web.operations.forms import FormOperation
 
 if TYPE_CHECKING:
     from service.storage.store import ResourceStore
@@ -57,7 +58,7 @@ class Service:
     definitions: Definitions
     assess: Assess
     extract: Callable[..., Resource]
-    populate: FormOperation
+    populate: Callable[..., Resource]
     terminology: TerminologyOperations
     validator: Validator
     hooks: HookParts
@@ -127,12 +128,24 @@ def build_service(
         parsed = r4.parse(raw, limits=limits)
         return extract(parsed.resource, parts=parts, warnings=parsed.warnings, stored=stored)
 
-    def populated(raw: bytes, resource_id: str | None) -> Resource:
+    def populated(
+        raw: bytes, resource_id: str | None, *, store: ResourceStore | None = None, find: Find | None = None
+    ) -> Resource:
         if resource_id is not None:
             definitions.read("Questionnaire", resource_id)
         parsed = r4.parse(raw, limits=limits)
-        find = partial(definitions.find, "Questionnaire")
-        return populate(parsed.resource, parts=parts, find=find, warnings=parsed.warnings, questionnaire_id=resource_id)
+        gathered: Gathered | None = None
+        if store is not None and find is not None:
+            with store.reading() as reader:
+                gathered = gather_record(parsed.resource, reader, find)
+        return populate(
+            parsed.resource if gathered is None else gathered.resource,
+            parts=parts,
+            find=partial(definitions.find, "Questionnaire"),
+            warnings=parsed.warnings,
+            questionnaire_id=resource_id,
+            stored=None if gathered is None else gathered.stored,
+        )
 
     outbound = build_outbound(settings)
     server = build_terminology_server(settings, outbound)

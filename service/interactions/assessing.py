@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from service.errors import Fault, InvalidInput, MalformedInput
+from service.errors import Fault, Gone, InvalidInput, MalformedInput, NotFound
 from service.fhir.bundles import Held, held_in_bundle
 from service.fhir.parameters import read_parameters
 from service.fhir.r4 import read_stored
@@ -42,17 +42,18 @@ def gather(resource: Resource, reader: Reader, *, instance: tuple[str, str] | No
     stored: list[Held] = []
     if instance is not None:
         _only_parameters(resource, instance[0])
-        stored.append(_held(read(reader, *instance)))
+        stored.append(as_held(read(reader, *instance)))
     kept, named = _named(resource, reader)
     stored += named
     sent = [*_sent(kept), *stored]
     have = {(one.type, one.id) for one in sent}
     wanted = [key for key in dict.fromkeys(_patients(kept, sent)) if key not in have]
-    stored += [_held(version) for version in reader.read_many(wanted).values()]
+    stored += [as_held(version) for version in reader.read_many(wanted).values()]
     return Gathered(kept, tuple(stored))
 
 
-def _held(version: Version) -> Held:
+def as_held(version: Version) -> Held:
+    """A stored version as the reading of a submission takes it."""
     assert version.body is not None
     return Held(read_stored(version.body), version.type, version=str(version.version))
 
@@ -82,7 +83,7 @@ def _named(resource: Resource, reader: Reader) -> tuple[Resource, list[Held]]:
             kept.append(entry)
             continue
         reference = str(parameter.value.get("reference", "")) if parameter.value_type == "valueReference" else ""
-        found = _version(reader, reference) if read_reference(reference).form == "relative" else None
+        found = named_version(reader, reference) if read_reference(reference).form == "relative" else None
         if found is None or found.deleted:
             faults.append(
                 Fault(
@@ -94,17 +95,21 @@ def _named(resource: Resource, reader: Reader) -> tuple[Resource, list[Held]]:
                 )
             )
         else:
-            held.append(_held(found))
+            held.append(as_held(found))
     if faults:
         raise InvalidInput(faults)
     rest = {name: value for name, value in resource.items() if name != "parameter"}
     return (rest | {"parameter": kept} if kept else rest), held
 
 
-def _version(reader: Reader, reference: str) -> Version | None:
+def named_version(reader: Reader, reference: str) -> Version | None:
+    """The version that a relative reference names, the newest if it names none; None if there never was one."""
     parts = reference.split("/")
     if len(parts) == 4:
-        return vread(reader, parts[0], parts[1], parts[3])
+        try:
+            return vread(reader, parts[0], parts[1], parts[3])
+        except (NotFound, Gone):
+            return None
     return reader.read(parts[0], parts[1])
 
 

@@ -416,3 +416,86 @@ def test_S9_populate_says_what_is_missing(client: FlaskClient, path: str, body: 
     assert response.status_code == status, response.text[:300]
     issue = response.get_json(force=True)["issue"][0]
     assert issue["severity"] == "error" and issue["diagnostics"]
+
+
+# --- $populate from what is stored -------------------------------------------------------------------------------
+
+
+def keep(stored: FlaskClient, resource: Resource) -> str:
+    """The versioned reference of the resource, stored."""
+    path = f"/fhir/{resource['resourceType']}/{resource['id']}"
+    answer = stored.put(path, data=json.dumps(resource), content_type="application/fhir+json")
+    assert answer.status_code in (200, 201), answer.text[:300]
+    return f"{resource['resourceType']}/{resource['id']}/_history/{answer.get_json(force=True)['meta']['versionId']}"
+
+
+@pytest.fixture(scope="module")
+def record(stored: FlaskClient, settings: Any) -> dict[str, str]:
+    """A patient with two findings, one about somebody else, and one that is gone; each by its version."""
+    finding = f"{settings.base_url}/CodeSystem/finding"
+    about = {"subject": {"reference": "Patient/local-1"}}
+    kept = {
+        "patient": keep(stored, PATIENT | {"id": "local-1"}),
+        "fadir": keep(stored, observation("fadir", finding, valueBoolean=True) | about | {"id": "local-fadir"}),
+        "rom": keep(stored, observation("hip_flexion_rom", finding, valueQuantity=NINETY_FIVE) | about | {"id": "local-rom"}),
+        "other": keep(stored, observation("faber", finding, valueBoolean=True) | {"id": "local-other"}),
+        "gone": keep(stored, observation("faber", finding, valueBoolean=True) | about | {"id": "local-gone"}),
+    }
+    assert stored.delete("/fhir/Observation/local-gone").status_code == 204
+    return kept
+
+
+def fill(stored: FlaskClient, subject: str, *parameters: Resource) -> dict[str, Resource]:
+    asked = [{"name": "subject", "valueReference": {"reference": subject}}, *parameters]
+    body = {"resourceType": "Parameters", "parameter": asked}
+    return parts_of(post(stored, "Questionnaire/hip-spine-intake/$populate", body))
+
+
+LOCAL: Resource = {"name": "local", "valueBoolean": True}
+
+
+def test_S9_local_fills_in_what_is_stored_of_the_patient(stored: FlaskClient, record: dict[str, str]) -> None:
+    found = fill(stored, "Patient/local-1", LOCAL)
+    assert answers_of(found["response"]) == {"age_band": "60-69", "sex": "female", "fadir": "present", "hip_flexion_rom": 95}
+    issues = json.dumps(found["issues"])
+    for name in ("patient", "fadir", "rom"):  # each answer says from which version it was taken
+        assert f"taken from {record[name]}" in issues
+    assert "local-other" not in issues and "not looked up" not in issues
+    assert answers_of(fill(stored, "Patient/local-1")["response"]) == {}  # not without being asked
+    assert answers_of(fill(stored, "Patient/local-1", LOCAL | {"valueBoolean": False})["response"]) == {}
+
+
+def test_S9_what_is_sent_counts_beside_what_is_stored(stored: FlaskClient, record: dict[str, str], settings: Any) -> None:
+    sent = observation("hip_flexion_rom", f"{settings.base_url}/CodeSystem/finding", valueQuantity=NINETY_FIVE | {"value": 80})
+    newer = sent | {"subject": {"reference": "Patient/local-1"}, "effectiveDateTime": "2026-01-10", "id": "sent"}
+    found = fill(stored, "Patient/local-1", LOCAL, {"name": "context", "part": [{"name": "content", "resource": newer}]})
+    answers = answers_of(found["response"])
+    assert (answers["hip_flexion_rom"], answers["fadir"]) == (80, "present")
+
+
+def test_S9_content_by_reference_is_looked_up(stored: FlaskClient, record: dict[str, str]) -> None:
+    def content(reference: str) -> Resource:
+        return {"name": "content", "valueReference": {"reference": reference}}
+
+    found = fill(stored, "Patient/local-1", {"name": "context", "part": [
+        {"name": "name", "valueString": "record"}, content("Observation/local-fadir"), content("Patient/local-1"),
+    ]})  # fmt: skip
+    assert answers_of(found["response"]) == {"age_band": "60-69", "sex": "female", "fadir": "present"}
+    found = fill(stored, "Patient/local-1", content(record["rom"]))
+    assert answers_of(found["response"]) == {"hip_flexion_rom": 95}
+    elsewhere = fill(stored, "Patient/local-1", content("https://ehr.example/fhir/Observation/local-rom"))
+    assert answers_of(elsewhere["response"]) == {} and "not looked up" in json.dumps(elsewhere["issues"])
+    body = {"resourceType": "Parameters", "parameter": [
+        content("Observation/nope"), content(record["gone"]), content("Observation/local-gone"), content(f"{record['rom']}7")
+    ]}  # fmt: skip
+    refused = post(stored, "Questionnaire/hip-spine-intake/$populate", body)
+    assert refused.status_code == 422
+    places = [issue["expression"] for issue in refused.get_json(force=True)["issue"]]
+    assert places == [[f"Parameters.parameter[{index}].value"] for index in (0, 2, 3)]  # an older version can still be read
+
+
+def test_S9_local_says_when_there_is_nothing_to_look_up(stored: FlaskClient, client: FlaskClient) -> None:
+    for subject in ("https://ehr.example/fhir/Patient/9", "Patient/unknown"):
+        found = fill(stored, subject, LOCAL)
+        assert answers_of(found["response"]) == {}
+        assert ("not looked up" in json.dumps(found["issues"])) == subject.startswith("https")

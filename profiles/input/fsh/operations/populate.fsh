@@ -21,8 +21,8 @@ Usage: #definition
 * parameter[=].targetProfile = "http://hl7.org/fhir/StructureDefinition/Patient"
 * insert InParts(context, 0, *, [[The record to fill in from.]])
 * insert PartIn(name, string, 1, 1, [[The name of the context; it is not looked at, every content serves.]])
-* insert PartIn(content, Resource, 1, *, [[A resource of the record: Patient, Observation, Condition, QuestionnaireResponse, or a Bundle of them.]])
+* insert PartIn(content, Resource, 1, *, [[A resource of the record: Patient, Observation, Condition, QuestionnaireResponse, or a Bundle of them; or a valueReference to one that is stored here.]])
 * insert In(content, Resource, 0, *, [[The same without a name, as earlier versions of the guide have it.]])
-* insert In(local, boolean, 0, 1, [[Whether to use what is stored here about the subject.]])
+* insert In(local, boolean, 0, 1, [[Whether to use what is stored here about the subject: the Patient, Conditions, Observations and earlier forms. The subject is then a Patient of this server.]])
 * insert Out(response, QuestionnaireResponse, 1, 1, [[The form as far as the record answers it, in progress.]])
 * insert Out(issues, OperationOutcome, 0, 1, [[Where each answer was taken from, and what could not be used.]])

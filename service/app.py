@@ -57,6 +57,7 @@ from service.web.errors import install_error_handlers
 from service.web.feedback import install_feedback_routes
 from service.web.fhir_rest import FHIR_PATH, OperationView, install_fhir_routes
 from service.web.health import HEALTH_PATHS, health_blueprint
+from service.web.hook_audit import install_hook_audit
 from service.web.hosts import install_host_check
 from service.web.openapi import Sources
 from service.web.operations.assess import assess_view
@@ -158,6 +159,8 @@ def create_app(
     app.extensions["hipspine-after-hooks"] = after_hooks
     authenticate = build_authentication(settings, service.outbound, seen=records, clock=lambda: utc_now().timestamp())
     hooks_at = hook_address(settings.hooks_url, at)
+    if beside is not None and settings.audit:
+        install_hook_audit(app, beside.trail.record, address=hooks_at, now=utc_now)
     install_hook_routes(
         app,
         parts=hooks,

@@ -134,7 +134,7 @@ class Settings:
         ),
     )
     audit: bool = _setting(
-        "Store an AuditEvent for each REST call: who asked for what of whom, and how it ended; no bodies.",
+        "Store an AuditEvent for each REST call and each hook call: who asked for what of whom, and how it ended; no bodies.",
         True,
         parsers.Boolean(),
     )

@@ -101,15 +101,15 @@ class Callers:
         self._seen = seen
         self._clock = clock
 
-    def authenticate(self, authorization: str | None, *addresses: str) -> None:
-        """Nothing if the header proves a trusted caller of one of the addresses; NotAuthenticated, no more said, if not."""
+    def authenticate(self, authorization: str | None, *addresses: str) -> str:
+        """The trusted issuer that the header proves to call one of the addresses; NotAuthenticated, no more said, if none."""
         try:
-            self._check(authorization, addresses)
+            return self._check(authorization, addresses)
         except Refused as refused:
             log.warning("hook call refused reason=%s", refused)
             raise not_authenticated() from None
 
-    def _check(self, authorization: str | None, addresses: Collection[str]) -> None:
+    def _check(self, authorization: str | None, addresses: Collection[str]) -> str:
         kind, _, token = (authorization or "").partition(" ")
         token = token.strip()
         if kind.lower() != "bearer" or not token:
@@ -134,6 +134,7 @@ class Callers:
             raise Refused("unknown-key")
         claims = _verified(token, key, str(header["alg"]))
         self._check_claims(claims, issuer=str(issuer), addresses=addresses)
+        return str(issuer)
 
     def _check_claims(self, claims: Mapping[str, Any], *, issuer: str, addresses: Collection[str]) -> None:
         now = self._clock()

@@ -93,7 +93,7 @@ def build_authentication(
     `seen` remembers used tokens; without it each process does for itself. `clock` tells seconds since 1970.
     """
     if not settings.hooks_need_token:
-        return lambda authorization, *addresses: None
+        return lambda authorization, *addresses: ""
     issuers = Issuers.parse(settings.hooks_issuers)
     key_sets = KeySets(outbound, frozenset(issuers.key_sets.values()))
     return Callers(issuers, key_sets, seen or RememberedTokens(), clock=clock).authenticate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -51,11 +51,13 @@ class Record:
     unseen: tuple[Unseen, ...] = ()
 
 
-def gather(service: HookService, request: HookRequest, reader: RecordReader) -> Record:
+def gather(
+    service: HookService, request: HookRequest, reader: RecordReader, *, asked: Callable[[Mapping[str, str]], None]
+) -> Record:
     """The data of every prefetch key; MissingData naming each required key whose data cannot be had.
 
     A key that was sent is never fetched, whether it holds data, null or an error; only its further pages are. MalformedInput
-    if the client sent another patient than the one of the context.
+    if the client sent another patient than the one of the context. `asked` is told which queries went out.
     """
     held: dict[str, list[Resource]] = {}
     unseen: dict[str, Why] = {}
@@ -72,7 +74,14 @@ def gather(service: HookService, request: HookRequest, reader: RecordReader) -> 
                 queries[one.key] = following
         elif (query := one.resolved(request.context)) is not None:
             queries[one.key] = query
-    _fetch(request, reader, queries, held, unseen, malformed)
+    fetched = _fetched(request, reader, queries, held, unseen)
+    asked({key: queries[key] for key, got in fetched.items() if got.problem != "refused"})
+    for key, got in fetched.items():
+        before = held.setdefault(key, [])
+        before += got.resources
+        malformed[key] += got.malformed
+        if got.problem:
+            unseen[key] = _why(got.problem, some=bool(before))
     _require(service.prefetch, unseen)
     _same_patient(held, request)
     left_out = [Unseen(key, "malformed", count) for key, count in malformed.items() if count]
@@ -89,25 +98,20 @@ def _sent(value: Resource | None) -> tuple[list[Resource], Why | None]:
     return list(held_in(value)), "partial" if stopped else None
 
 
-def _fetch(
+def _fetched(
     request: HookRequest,
     reader: RecordReader,
     queries: Mapping[str, str],
-    held: dict[str, list[Resource]],
+    held: Mapping[str, list[Resource]],
     unseen: dict[str, Why],
-    malformed: Counter[str],
-) -> None:
+) -> dict[str, Fetched]:
+    """What the record system answers to each query, by key; without one to ask, `unseen` says so."""
     if not queries:
-        return
+        return {}
     if request.server is None:
         unseen |= {key: "partial" if key in held else "not-sent" for key in queries}
-        return
-    for key, fetched in reader.fetch(request.server, queries, token=request.token).items():
-        before = held.setdefault(key, [])
-        before += fetched.resources
-        malformed[key] += fetched.malformed
-        if fetched.problem:
-            unseen[key] = _why(fetched.problem, some=bool(before))
+        return {}
+    return reader.fetch(request.server, queries, token=request.token)
 
 
 def _why(problem: Problem, *, some: bool) -> Why:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,9 +46,15 @@ class HookAnswer:
 
 
 def answer_hook(
-    service: HookService, request: HookRequest, *, parts: HookParts, fhir_address: str, language: str
+    service: HookService,
+    request: HookRequest,
+    *,
+    parts: HookParts,
+    fhir_address: str,
+    language: str,
+    asked: Callable[[Mapping[str, str]], None],
 ) -> HookAnswer:
-    """The answer to a call.
+    """The answer to a call. `asked` is told which queries went to the record system, by prefetch key, whatever came of them.
 
     An empty list of cards means that all data were seen and there is nothing useful to add; anything else is an error:
     MissingData where data that are needed cannot be had. Never stores anything.
@@ -57,7 +63,7 @@ def answer_hook(
     orders = recognised(request.draft_orders, parts.orders, parts.assessment.terminology) if concerns_orders else ()
     if concerns_orders and not orders:
         return HookAnswer({"cards": []})  # orders of other kinds: nothing is fetched or read for them
-    record = gather(service, request, parts.reader)
+    record = gather(service, request, parts.reader, asked=asked)
     known = assess_record(
         record,
         request,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from flask import request
 
 FHIR_PATH = "/fhir"
+HOOKS_PATH = "/cds-services"
 
 
 def fhir_address(public_url: str | None) -> Callable[[], str]:

@@ -15,10 +15,11 @@ from service.fhir.json_text import read_json
 from service.hooks.registry import HookService
 from service.hooks.request import HookRequest, read_request
 from service.hooks.run import HookAnswer, HookParts, answer_hook
+from service.web.address import HOOKS_PATH
+from service.web.hook_audit import note, note_read, note_request
 from service.web.negotiation import check_body_media_type
 from service.web.operations.assess import language_for
 
-HOOKS_PATH = "/cds-services"
 CORS_METHODS = "GET, POST, OPTIONS"
 CORS_HEADERS = "Authorization, Content-Type, Accept-Language, X-Request-Id"
 CORS_SECONDS = 600
@@ -27,9 +28,12 @@ log = logging.getLogger("service.hooks")
 
 
 class Authenticate(Protocol):
-    """Raises NotAuthenticated unless the Authorization header proves a caller of one of these addresses."""
+    """The caller whom the Authorization header proves for one of these addresses; NotAuthenticated without proof.
 
-    def __call__(self, authorization: str | None, *addresses: str) -> None: ...
+    Empty where none is needed.
+    """
+
+    def __call__(self, authorization: str | None, *addresses: str) -> str: ...
 
 
 HookAddress = Callable[[str], str]  # from a path below /cds-services to the address as clients reach it
@@ -67,7 +71,7 @@ def install_hook_routes(
 
     @blueprint.post("/<service_id>")
     def call(service_id: str) -> Response:
-        authenticate(request.headers.get("Authorization"), address(f"/{service_id}"))
+        note(client=authenticate(request.headers.get("Authorization"), address(f"/{service_id}")))
         services = parts.services.with_id(service_id)
         if not services:
             raise unknown_service()
@@ -75,7 +79,10 @@ def install_hook_routes(
         body = read_json(request.get_data(cache=False), parts.limits, what="hook request", begins='{"hook": ...}')
         service, hook_request = read_request(body, services)
         language = language_for(list(request.accept_languages), languages)
-        answer = answer_hook(service, hook_request, parts=parts, fhir_address=fhir_address(), language=language)
+        note_request(service, hook_request)
+        answer = answer_hook(
+            service, hook_request, parts=parts, fhir_address=fhir_address(), language=language, asked=note_read
+        )
         _log_unseen(service, answer)
         answered(service, hook_request, answer)
         response = _json(answer.body)

@@ -12,7 +12,9 @@ from service.fhir.json_text import read_json
 from service.hooks.feedback import TOO_FEW, as_json, read_feedback, report
 from service.hooks.run import HookParts
 from service.storage.hook_records import HookRecords
-from service.web.cds_hooks import HOOKS_PATH, Authenticate, HookAddress, unknown_service
+from service.web.address import HOOKS_PATH
+from service.web.cds_hooks import Authenticate, HookAddress, unknown_service
+from service.web.hook_audit import note
 from service.web.negotiation import check_body_media_type, wants_page
 
 REPORT_PATH = "/reports/feedback"
@@ -40,12 +42,15 @@ def install_feedback_routes(
     @blueprint.post(f"{HOOKS_PATH}/<service_id>/feedback")
     def feedback(service_id: str) -> Response:
         # Record systems differ in which of the two addresses they sign for.
-        authenticate(request.headers.get("Authorization"), address(f"/{service_id}"), address(f"/{service_id}/feedback"))
+        addresses = (address(f"/{service_id}"), address(f"/{service_id}/feedback"))
+        note(client=authenticate(request.headers.get("Authorization"), *addresses))
         if not parts.services.with_id(service_id):
             raise unknown_service()
         check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
         body = read_json(request.get_data(cache=False), parts.limits)
-        records.add(read_feedback(body, service_id, now=now()), now())
+        given = read_feedback(body, service_id, now=now())
+        note(cards=tuple(dict.fromkeys(one.card for one in given)))
+        records.add(given, now())
         return Response(r4.serialise({}), 200, content_type="application/json; charset=utf-8")
 
     @blueprint.get(REPORT_PATH)

@@ -68,7 +68,7 @@ def _event(status: int, address: Callable[[str], str], recorded: datetime) -> di
         request_id=g.request_id,
         caller=request.remote_addr or "unknown",
         server=address(path),
-        patient=patient,
+        patients=(patient,) if patient else (),
         operation=f"{HOOKS_PATH}{path}".strip("/"),
     )
     # Record systems may have ids that no reference can hold: those are named as they are.

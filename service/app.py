@@ -55,7 +55,8 @@ from service.web.definition_pages import definition_pages
 from service.web.docs import install_docs
 from service.web.errors import install_error_handlers
 from service.web.feedback import install_feedback_routes
-from service.web.fhir_rest import FHIR_PATH, OperationView, install_fhir_routes
+from service.web.fhir_rest import OperationView, install_fhir_routes
+from service.web.front import front_blueprint
 from service.web.health import HEALTH_PATHS, health_blueprint
 from service.web.hook_audit import install_hook_audit
 from service.web.hosts import install_host_check
@@ -103,7 +104,7 @@ def create_app(
     app.url_map.strict_slashes = False  # /fhir/metadata/ is /fhir/metadata
     app.url_map.merge_slashes = False  # /fhir//metadata is nothing, rather than a redirect that a POST may not survive
     install_request_hooks(app, new_id=new_id, elapsed=time.perf_counter)
-    install_error_handlers(app, fhir_path=FHIR_PATH)
+    install_error_handlers(app, storing=store is not None)
     install_host_check(app, names=settings.answers_to, exempt=HEALTH_PATHS)
     address, at = fhir_address(settings.public_url), service_address(settings.public_url)
     searches = _searches_of(service, address, storing=store is not None)
@@ -187,6 +188,7 @@ def create_app(
     app.register_blueprint(package_blueprint(partial(fhir_package, service), file_name=f"{NAME}-{__version__}.tgz"))
     if beside is not None:
         app.register_blueprint(bulk_blueprint(beside.exports, address))
+    app.register_blueprint(front_blueprint(version=__version__, address=at))
     app.register_blueprint(health_blueprint(version=__version__, knowledge_version=service.parts.knowledge.version, store=store))
     return app
 

@@ -31,6 +31,7 @@ from service.errors import (
 )
 from service.fhir.outcomes import operation_outcome
 from service.web.responses import outcome_response
+from service.web.unknown_addresses import not_that_way, nothing_there
 
 log = logging.getLogger("service.web")
 
@@ -84,8 +85,8 @@ def status_of(error: ServiceError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def install_error_handlers(app: Flask, *, fhir_path: str) -> None:
-    """Make every error of `app`, foreseen or not, leave as an OperationOutcome."""
+def install_error_handlers(app: Flask, *, storing: bool) -> None:
+    """Make every error of `app`, foreseen or not, leave as an OperationOutcome. `storing`: whether there is a store."""
 
     @app.errorhandler(ServiceError)
     def service_error(error: ServiceError) -> Response:
@@ -100,8 +101,8 @@ def install_error_handlers(app: Flask, *, fhir_path: str) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        status = error.code or 500
-        response = outcome_response(operation_outcome([_fault(error, status, fhir_path)]), status)
+        status, fault = _fault(error, storing=storing)
+        response = outcome_response(operation_outcome([fault]), status)
         if isinstance(error, MethodNotAllowed):
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
         return response
@@ -144,30 +145,21 @@ def _short(filename: str) -> str:
     return "/".join(filename.rsplit("/", 2)[-2:])
 
 
-def _fault(error: HTTPException, status: int, fhir_path: str) -> Fault:
+def _fault(error: HTTPException, *, storing: bool) -> tuple[int, Fault]:
+    """Status and fault of what Flask refused by itself."""
+    status = error.code or 500
     if isinstance(error, NoRoute):
-        return Fault(
-            "not-found",
-            "There is nothing at this address.",
-            rule="Only the types and operations in the CapabilityStatement exist here.",
-            repair=f"GET {fhir_path}/metadata lists them.",
-        )
+        return nothing_there(request.path, request.method, storing=storing)
     if isinstance(error, MethodNotAllowed):
-        allowed = ", ".join(sorted(error.valid_methods or ()))
-        return Fault(
-            "not-supported",
-            f"{_method()} is not offered at this address.",
-            rule=f"Allowed here: {allowed}.",
-            repair=f"Findings are assessed by POST {fhir_path}/$assess; GET {fhir_path}/metadata lists all that is offered.",
-        )
+        return status, not_that_way(request.path, _method(), tuple(error.valid_methods or ()), storing=storing)
     if isinstance(error, RequestEntityTooLarge):
-        return Fault(
+        return status, Fault(
             "too-long",
             "The body is larger than this server accepts.",
             rule="The limit is the setting HIPSPINE_MAX_BODY_BYTES.",
             repair="Send less at once.",
         )
-    return Fault(
+    return status, Fault(
         _KINDS.get(status, "structure"),
         f"{error.name}.",
         rule="The request is not valid HTTP for this server.",

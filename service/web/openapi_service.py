@@ -69,6 +69,26 @@ SERVICE_PAGES: Mapping[str, Mapping[str, Callable[[], Document]]] = {
             },
         }
     },
+    "/": {
+        "GET": lambda: {
+            "operationId": "front",
+            "tags": ["Service"],
+            "summary": "What is where; browsers are led to the page",
+            "responses": {
+                "200": json_response("The places.", {"type": "object", "required": ["service", "version", "places"]}),
+                "303": {"description": "To the page, for who prefers text/html."},
+                "406": problem("406"),
+            },
+        }
+    },
+    "/favicon.ico": {
+        "GET": lambda: {
+            "operationId": "favicon",
+            "tags": ["Service"],
+            "summary": "The picture in the tab of a browser",
+            "responses": {"200": page_response("The picture.", "image/vnd.microsoft.icon")},
+        }
+    },
     "/docs/": {
         "GET": lambda: {
             "operationId": "docs",

@@ -184,6 +184,7 @@ def test_R3_every_route_is_in_the_capability_statement_or_in_a_short_list(client
     """And the other way round: for each listed interaction there is a route with its method."""
     rest = client.get("/fhir/metadata").get_json(force=True)["rest"][0]
     pages = ("/fhir/metadata", "/healthz", "/readyz", "/package.tgz", "/openapi.json", "/docs/", "/docs/<path:path>")
+    pages += ("/", "/favicon.ico")
     pages += ("/profiles/", "/profiles/<type_name>/<fhir_id:resource_id>", "/profiles/examples/<type_name>/<fhir_id:resource_id>")
     listed = {(page, "GET") for page in pages}
     listed |= {("/cds-services", "GET"), ("/cds-services/<service_id>", "POST")}
@@ -270,7 +271,6 @@ def test_R8_an_error_is_indented_too(client: FlaskClient) -> None:
         "/fhir/Foo",
         "/fhir/nope/x",
         "/not-fhir",
-        "/",
         "/fhir/$nope",
         "/fhir/Questionnaire/$nope",
         "/fhir/Questionnaire/a/b",
@@ -504,3 +504,85 @@ def test_links_begin_with_the_public_address_and_never_with_the_host(settings: S
         assert "https://hip.example/spine/fhir/Questionnaire" in found.text and host not in found.text
         servers = outer.get("/openapi.json", headers={"Host": host}).get_json()["servers"]
         assert servers == [{"url": "https://hip.example/spine"}]
+
+
+# --- addresses that lead nowhere ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("bad", "told"), [("a_b", "this one has 3, among them '_'"), ("a" * 70, "this one has 70.")])
+@pytest.mark.parametrize(("method", "status"), [("PUT", 400), ("DELETE", 400), ("GET", 404), ("HEAD", 404)])
+def test_an_illegal_id_is_named_with_the_rule_and_the_repair(
+    client: FlaskClient, bad: str, told: str, method: str, status: int
+) -> None:
+    response = client.open(f"/fhir/Patient/{bad}", method=method)
+    if method == "HEAD":
+        assert response.status_code == status
+        return
+    issue = assert_outcome(response, status, "value", "not-found")[0]
+    assert bad in issue["details"]["text"]
+    assert all(part in issue["diagnostics"] for part in (told, "1 to 64 characters", "Correct the id"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/fhir/patient/1", "Patient meant"),
+        ("GET", "/fhir/Pateint", "Patient meant"),
+        ("GET", "/fhir/Medication/1", "/fhir/metadata lists"),
+        ("GET", "/fhir//Patient", "Write /fhir/Patient."),
+        ("GET", "/Patient/1", "Write /fhir/Patient/1."),
+        ("POST", "/fhir/$asess", "$assess meant, at /fhir/$assess"),
+        ("POST", "/fhir/Patient/$assess", "/fhir/Observation/$assess"),
+        ("GET", "/fhir/Patient/1/$lookup", "/fhir/CodeSystem/[id]/$lookup"),
+        ("POST", "/fhir/$assess/x", "Write /fhir/$assess."),
+        ("GET", "/fhir/Patient/1/Observation", "/fhir/Observation?patient=1"),
+        ("GET", "/fhir/Patient/1/_history/a_b", "1 to 64 characters"),
+        ("GET", "/fhir/_search?name=x", "/fhir/[type]?"),
+        ("GET", "/FHIR/metadata", "lower case"),
+        ("GET", "/cds-services/a/b/c", "GET /cds-services lists"),
+        ("GET", "/elsewhere", "GET / lists"),
+    ],
+)
+def test_an_address_that_leads_nowhere_says_what_was_probably_meant(
+    client: FlaskClient, method: str, path: str, told: str
+) -> None:
+    assert told in assert_outcome(client.open(path, method=method), 404, "not-found")[0]["diagnostics"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/cds-services/patient-view", "POST /cds-services/[id]"),
+        ("POST", "/cds-services", "GET /cds-services lists"),
+        ("PATCH", "/fhir/Patient/1", "PUT the whole resource"),
+        ("POST", "/fhir/Patient/1", "create with POST /fhir/Patient."),
+        ("PUT", "/fhir/Questionnaire/1", "only read"),
+        ("DELETE", "/fhir/AuditEvent/1", "service alone writes"),
+        ("PUT", "/fhir/Patient/_search", "as a form"),
+        ("GET", "/fhir", "Bundle"),
+        ("DELETE", "/fhir/Patient/1/_history/1", "only read"),
+    ],
+)
+def test_a_refused_method_is_told_what_to_do_at_this_very_address(
+    client: FlaskClient, method: str, path: str, told: str
+) -> None:
+    issue = assert_outcome(client.open(path, method=method), 405, "not-supported")[0]
+    assert told in issue["diagnostics"] and "$assess" not in issue["diagnostics"]
+
+
+# --- the front door ----------------------------------------------------------------------------------------------
+
+
+def test_the_front_door_lists_places_that_are_there_and_leads_browsers_to_the_page(client: FlaskClient) -> None:
+    places = client.get("/").get_json()["places"]
+    for name, place in places.items():
+        response = client.get(place.removeprefix("http://localhost"))
+        assert response.status_code == (405 if name in ("fhir", "assess") else 200), name
+    browser = client.get("/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert (browser.status_code, browser.headers["Location"]) == (303, "docs/")
+    assert_outcome(client.get("/", headers={"Accept": "application/xml"}), 406, "not-supported")
+
+
+def test_the_picture_of_the_tab_is_one(client: FlaskClient) -> None:
+    response = client.get("/favicon.ico")
+    assert (response.content_type, response.data[:4]) == ("image/vnd.microsoft.icon", b"\0\0\1\0")

@@ -31,6 +31,7 @@ def test_nothing_can_be_stored(stateless: FlaskClient) -> None:
     issues_of(send(stateless, "PUT", "/Observation/1", observation(id="1")), 405, "not-supported")
     issues_of(send(stateless, "POST", "", {"resourceType": "Bundle", "type": "batch"}), 405, "not-supported")
     issues_of(send(stateless, "GET", "/_history"), 404, "not-found")
+    issues_of(send(stateless, "GET", "/$export"), 404, "not-found")
     issues_of(send(stateless, "POST", "/QuestionnaireResponse/1/$assess"), 404, "not-found")
 
 
@@ -50,3 +51,21 @@ def test_what_comes_with_the_service_is_read_and_found(stateless: FlaskClient) -
 
 def test_it_is_ready_without_a_database(stateless: FlaskClient) -> None:
     assert stateless.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/Patient"),
+        ("PUT", "/Observation/1"),
+        ("GET", "/RiskAssessment"),
+        ("POST", ""),
+        ("GET", "/_history"),
+        ("GET", "/$export"),
+        ("GET", "/Patient/1/$everything"),
+        ("POST", "/QuestionnaireResponse/1/$assess"),
+    ],
+)
+def test_whoever_wants_to_store_is_told_that_storage_is_switched_off(stateless: FlaskClient, method: str, path: str) -> None:
+    issue = issues_of(send(stateless, method, path), 404 if "_" in path or "$" in path else 405, "not-found", "not-supported")[0]
+    assert "nothing is stored" in issue["details"]["text"] and "HIPSPINE_DATABASE_URL=none" in issue["diagnostics"]

@@ -10,6 +10,7 @@ from typing import Any
 from service.assessment.run import AssessOptions, Parts, Result, assess_subject
 from service.errors import Fault, InvalidInput
 from service.fhir import r4
+from service.fhir.statuses import condition_status
 from service.hooks.prefetch import Record, Unseen
 from service.hooks.request import HookRequest
 from service.hooks.silence import SilenceRules
@@ -189,15 +190,11 @@ def _is_complaint(resource: Resource, parts: Parts) -> bool:
         )
     if resource["resourceType"] not in ("Condition", "Observation"):
         return False
-    if _status(resource, "verificationStatus") in ("refuted", "entered-in-error"):
+    if condition_status(resource, "verificationStatus") in ("refuted", "entered-in-error"):
         return False
-    if _status(resource, "clinicalStatus") in ("inactive", "remission", "resolved"):
+    if condition_status(resource, "clinicalStatus") in ("inactive", "remission", "resolved"):
         return False
     return any(parts.terminology.to_symptom(system, code) for system, code in _codings(resource.get("code")))
-
-
-def _status(resource: Resource, element: str) -> str:
-    return next((code for _, code in _codings(resource.get(element))), "")
 
 
 def _speaks_of_pain(result: Result, parts: Parts) -> bool:

@@ -96,6 +96,7 @@ class FindingSchema(TableSchema):
     definite = YesNo()
     parts = Items()
     present_when = Statement(empty=True)
+    lifelong = YesNo()
 
 
 class BackgroundRateSchema(TableSchema):

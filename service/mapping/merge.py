@@ -1,8 +1,9 @@
 """From statements to one answer per finding.
 
 The rule for several statements about one finding. A known answer goes before "unknown". Of known answers the one with
-the newer effective time counts; with equal or missing times, of a red flag the one that states it, then the final one
-before the preliminary one, and then the later one of the submission. Statements that agree with it count as one answer
+the newer effective time counts; where none is newer (equal times, or a date and a time of the same day) the one that by
+itself states a red flag, then the final one before the preliminary one, and then the later one of the submission. What has
+no date is older than what has one, unless it states a red flag. Statements that agree with it count as one answer
 with several inputs; those that do not are left out, and a warning says so. What an earlier assessment knew counts only
 where nothing new is known.
 """
@@ -13,14 +14,14 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from service.engine.model import AnswerValue, Finding, Side
+from service.engine.model import AnswerValue, Finding, KnowledgeBase, Side
 from service.errors import Fault
+from service.mapping.dangers import states_danger
 from service.mapping.reading import Notebook, ReadingContext, Statement, named
 from service.mapping.sides import outdone, speaks_of_other_side, symmetrical, symptomatic_side, told_side
-from service.mapping.times import effective_text, moment
+from service.mapping.times import effective_text, is_newer, moment
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
-_DANGER = "red-flag"  # the kind of finding whose denial never hides an equally recent statement
 
 
 class Merged:
@@ -38,19 +39,19 @@ class Merged:
 
 def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ...], Side | None]:
     """One answer per finding, in the order of the findings table, and the side that hurts."""
-    side = symptomatic_side(notebook.statements, _complaint(notebook), context.knowledge)
+    side = symptomatic_side(notebook.statements, _complaint(notebook, context.knowledge), context.knowledge)
     kept = _of_side(notebook, side, context)
     by_finding: dict[str, list[Statement]] = {}
     for statement in kept:
         by_finding.setdefault(statement.finding_id, []).append(statement)
     findings = [finding for finding in context.knowledge.findings if finding.id in by_finding]
-    return tuple(_one(by_finding[finding.id], finding, notebook) for finding in findings), side
+    return tuple(_one(by_finding[finding.id], finding, context.knowledge, notebook) for finding in findings), side
 
 
-def _complaint(notebook: Notebook) -> list[Side]:
+def _complaint(notebook: Notebook, knowledge: KnowledgeBase) -> list[Side]:
     """The sides on which the complaint was stated; of several answers to the question about it the one that counts."""
-    told = [(*_rank(one, danger=False), place) for place, one in enumerate(notebook.statements) if told_side(one)]
-    side = told_side(notebook.statements[max(told)[-1]]) if told else None
+    told = [one for one in notebook.statements if told_side(one)]
+    side = told_side(_in_order(told, knowledge)[0]) if told else None
     return [*notebook.complaint_sides, *([side] if side else [])]
 
 
@@ -80,16 +81,14 @@ def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> 
     return [one for one in kept if id(one) not in dropped]
 
 
-def _one(statements: Sequence[Statement], finding: Finding, notebook: Notebook) -> Merged:
-    danger = finding.kind == _DANGER
-    ranked = sorted(enumerate(statements), key=lambda pair: (*_rank(pair[1], danger), pair[0]), reverse=True)
-    order = [statement for _, statement in ranked]
+def _one(statements: Sequence[Statement], finding: Finding, knowledge: KnowledgeBase, notebook: Notebook) -> Merged:
+    order = _in_order(statements, knowledge)
     decisive = order[0]
     agreeing = tuple(one for one in order if _same(one, decisive))
     for one in order:
         if one in agreeing or one.value is None or (one.carried and not decisive.carried):
             continue  # what was so at an earlier assessment is not in conflict with what is so now
-        why = _why(decisive, one, danger)
+        why = _why(decisive, one, knowledge)
         notebook.ignore(one.source, f"Another answer to {one.finding_id} counts: {why}.", one.where)
         notebook.warnings.append(
             Fault(
@@ -104,19 +103,34 @@ def _one(statements: Sequence[Statement], finding: Finding, notebook: Notebook) 
     return Merged(agreeing)
 
 
-def _rank(statement: Statement, danger: bool) -> tuple[bool, bool, datetime, bool, bool]:
-    stated = danger and statement.value is True
-    return statement.value is not None, not statement.carried, _moment(statement), stated, statement.final
+def _in_order(statements: Sequence[Statement], knowledge: KnowledgeBase) -> list[Statement]:
+    """The statements of one finding, the one that counts first, the others from the newest to the oldest."""
+    if len(statements) == 1:
+        return list(statements)
+    known = [one for one in statements if one.value is not None] or list(statements)
+    told_now = [one for one in known if not one.carried] or known
+    # Overlapping dates have no order, so that the newest are those which nothing is newer than.
+    newest = [one for one in told_now if not any(_outdates(other, one, knowledge) for other in told_now)]
+    decisive = max(enumerate(newest), key=lambda pair: (states_danger(pair[1], knowledge), pair[1].final, pair[0]))[1]
+    ranked = sorted(enumerate(statements), key=lambda pair: (_moment(pair[1]), pair[1].final, pair[0]), reverse=True)
+    return [decisive, *(one for _, one in ranked if one is not decisive)]
+
+
+def _outdates(newer: Statement, older: Statement, knowledge: KnowledgeBase) -> bool:
+    dated, other = effective_text(newer.source), effective_text(older.source)
+    if moment(other) is None:
+        return moment(dated) is not None and not states_danger(older, knowledge)
+    return is_newer(dated, other)
 
 
 def _moment(statement: Statement) -> datetime:
     return moment(effective_text(statement.source)) or _BEFORE_ALL
 
 
-def _why(decisive: Statement, other: Statement, danger: bool) -> str:
-    if _moment(decisive) > _moment(other):
+def _why(decisive: Statement, other: Statement, knowledge: KnowledgeBase) -> str:
+    if _outdates(decisive, other, knowledge):
         return "it is newer" if _moment(other) > _BEFORE_ALL else "the other has no date"
-    if danger and decisive.value is True and other.value is not True:
+    if states_danger(decisive, knowledge) and not states_danger(other, knowledge):
         return "it states a red flag"
     if decisive.final and not other.final:
         return "it is final"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from service.fhir.bundles import Held, Resource
 
+_DATE = len("2026-11-28")
 _FRACTION = re.compile(r"\.\d+")
 
 
@@ -29,6 +30,21 @@ def effective_text(held: Held) -> str:
     else:
         candidates = (resource.get("recordedDate"), resource.get("onsetDateTime"), None, None, None)
     return str(next((text for text in candidates if text), ""))
+
+
+def is_newer(text: str, other: str) -> bool:
+    """Whether what is dated by the first text is wholly after what is dated by the second; False if one has no readable date.
+
+    A date and a time of the same day overlap, so that neither is newer: a date is compared with a time as the calendar of
+    that time's own zone shows it. Two times are compared as moments, whatever zones they are written in.
+    """
+    mine, theirs = moment(text), moment(other)
+    if mine is None or theirs is None:
+        return False
+    if len(text) > _DATE and len(other) > _DATE:
+        return mine > theirs
+    shared = min(len(text), len(other), _DATE)
+    return text[:shared] > other[:shared]
 
 
 def moment(text: str) -> datetime | None:

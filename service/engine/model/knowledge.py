@@ -70,6 +70,7 @@ class Finding:
     present_when: Test | None = None  # of a yes/no finding: the measured values that mean "present", in `unit`
     minimum: float | None = None  # of a quantity, in its unit
     maximum: float | None = None
+    lifelong: bool = False  # once so it stays so: a problem that is over still states it
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ FINDINGS = (
     _finding("progressive_motor_deficit", "Progressive leg weakness", "red-flag"),
     _finding("fever", "Fever or rigors", "red-flag"),
     _finding("osteoporosis", "Known osteoporosis", "red-flag"),
-    _finding("cancer_history", "Previous cancer", "red-flag"),
+    _finding("cancer_history", "Previous cancer", "red-flag", lifelong=True),
     _finding(
         "age_band",
         "Age band",

@@ -401,6 +401,33 @@ def test_a_past_or_mistaken_problem_is_ignored(read: Read, bundle: Make, clinica
     assert reading.case.answers == () and len(reading.ignored) == 1
 
 
+@pytest.mark.parametrize("clinical", ["inactive", "remission", "resolved"])
+def test_A5_a_previous_cancer_counts_whatever_its_clinical_status(read: Read, bundle: Make, clinical: str) -> None:
+    """It is the history that is asked for, and what is over is still history."""
+    reading = read(bundle(condition((SNOMED, "266987004"), clinical)))
+    assert reading.case.answers == (Answer("cancer_history", True),) and reading.ignored == ()
+
+
+LOCAL = {"system": "http://ehr.example/status", "code": "NO"}
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(("element", "code", "answers"), [
+    ("verificationStatus", "refuted", (Answer("osteoporosis", False),)),
+    ("verificationStatus", "entered-in-error", ()),
+    ("clinicalStatus", "resolved", ()),
+    ("clinicalStatus", "active", (Answer("osteoporosis", True),)),
+])
+def test_A6_the_status_is_the_coding_of_the_hl7_system_wherever_it_stands(
+    read: Read, bundle: Make, element: str, code: str, answers: tuple[Answer, ...], place: int
+) -> None:
+    system = "clinical" if element == "clinicalStatus" else "ver-status"
+    problem = condition((FINDING, "osteoporosis"), None)
+    problem[element] = concept(f"http://terminology.hl7.org/CodeSystem/condition-{system}", code)
+    problem[element]["coding"].insert(place, LOCAL)
+    assert read(bundle(problem)).case.answers == answers
+
+
 def test_an_unconfirmed_problem_makes_the_reading_preliminary(read: Read, bundle: Make) -> None:
     assert read(bundle(condition(OSTEOPOROSIS, "active", "provisional"))).preliminary
 

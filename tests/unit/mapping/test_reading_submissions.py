@@ -319,6 +319,31 @@ def test_A12_of_equally_recent_answers_the_one_that_states_a_red_flag_counts(
     assert ["red flag" in one.message for one in reading.warnings if one.kind == "conflict"] == [True]
 
 
+DAY, NINE = "2026-04-14", "2026-04-14T09:00:00Z"
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(("stated", "denied"), [(DAY, NINE), (NINE, DAY), ("2026-04", DAY), (None, DAY), (DAY, None)])
+@pytest.mark.parametrize("finding", ["fever", "motor_any"])  # a sign of danger, and what raises a flag by itself
+def test_A12_a_date_overlaps_a_time_of_the_same_day_so_that_no_denial_hides_a_red_flag(
+    read: Read, observe: Make, bundle: Make, finding: str, stated: str | None, denied: str | None, swapped: bool
+) -> None:
+    both = [observe(finding, "present", effectiveDateTime=stated), observe(finding, "absent", effectiveDateTime=denied)]
+    reading = read(bundle(*(reversed(both) if swapped else both)))
+    assert reading.case.value(finding) is True
+    assert [one.kind for one in reading.warnings if one.severity == "warning"] == ["conflict"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "denied"), [("2026-04-13", NINE), (NINE, "2026-04-14T09:00:01Z"), ("2026-04-13", DAY), (NINE, "2026-04-15")]
+)
+def test_C6_a_red_flag_is_outdated_by_a_denial_that_is_wholly_newer(
+    read: Read, observe: Make, bundle: Make, stated: str, denied: str
+) -> None:
+    both = [observe("fever", "present", effectiveDateTime=stated), observe("fever", "absent", effectiveDateTime=denied)]
+    assert read(bundle(*both)).case.value("fever") is False
+
+
 def test_C6_a_known_answer_goes_before_a_newer_unknown(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
     reading = read(bundle(observe("fadir", "present"), respond(fadir="unknown", _authored="2026-04-15T10:00:00Z")))
     assert reading.case.value("fadir") is True and reading.case.asked_unknown == ()

@@ -14,6 +14,7 @@ from typing import Any
 from service.errors import Fault, MalformedInput
 from service.fhir.parameters import Input, read_inputs
 from service.fhir.search_results import CURSOR, MOST_PER_PAGE, PAGE
+from service.fhir.search_values import period
 
 Resource = dict[str, Any]
 
@@ -37,10 +38,28 @@ PATIENT_COMPARTMENT: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # Belong to nobody: who acted, with what, for whom. They come along with what refers to them.
 SUPPORTING = ("Device", "Organization", "Practitioner", "PractitionerRole")
 
-_NO_DATES = "What is held is given whatever time it is about; _since selects by when it was stored."
+# From when to when a resource tells of care: the search parameter of its begin, and that of its end. What has no such date is
+# in any range. A Condition lasts until it abates, whenever it was written down.
+CARE_DATES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "AuditEvent": ("date", "date"),
+        "CarePlan": ("date", "date"),
+        "Condition": ("onset-date", "abatement-date"),
+        "DiagnosticReport": ("date", "date"),
+        "DocumentReference": ("date", "date"),
+        "Encounter": ("date", "date"),
+        "Observation": ("date", "date"),
+        "Procedure": ("date", "date"),
+        "Provenance": ("recorded", "recorded"),
+        "QuestionnaireResponse": ("authored", "authored"),
+        "RiskAssessment": ("date", "date"),
+        "ServiceRequest": ("authored", "authored"),
+    }
+)
+
 EVERYTHING = (
-    Input("start", "date", refused=_NO_DATES),
-    Input("end", "date", refused=_NO_DATES),
+    Input("start", "date"),
+    Input("end", "date"),
     Input("_since", "instant"),
     Input("_type", "code", many=True),
     Input("_count", "integer"),
@@ -50,11 +69,16 @@ EVERYTHING = (
 
 @dataclass(frozen=True, slots=True)
 class EverythingQuery:
-    """All of one patient, oldest first. No `types`: of every type; `since`: what was stored from then on; `after` a key."""
+    """All of one patient, oldest first. No `types`: of every type; `since`: what was stored from then on; `after` a key.
+
+    `start` and `end` are the first and the last microsecond of the time that what is given tells of.
+    """
 
     patient: str
     types: tuple[str, ...] = ()
     since: datetime | None = None
+    start: int | None = None
+    end: int | None = None
     count: int = PAGE
     after: int | None = None
     applied: tuple[tuple[str, str], ...] = ()
@@ -82,15 +106,32 @@ def read_everything(patient: str, *, query: Iterable[tuple[str, str]], body: Res
             moment = datetime.fromisoformat(str(since))
         except ValueError:
             faults.append(_fault("_since", "It is an instant with its zone.", "Write for example 2026-01-31T10:00:00Z."))
+    dates = {name: period(str(inputs.one(name))) for name in ("start", "end") if name in inputs}
+    faults += [
+        _fault(name, "It is a date, in whole or in part.", "Write for example 2026-01-31.")
+        for name, found in dates.items()
+        if found is None
+    ]
     if faults:
         raise MalformedInput(faults)
+    start, end = dates.get("start"), dates.get("end")
     applied = [("_type", name) for name in types]
+    applied += [(name, str(inputs.one(name))) for name in dates]
     if since is not None:
         applied.append(("_since", str(since)))
     if "_count" in inputs:
         count = min(count, MOST_PER_PAGE)
         applied.append(("_count", str(count)))
-    return EverythingQuery(patient, types, moment, count, int(cursor) if cursor is not None else None, tuple(applied))
+    return EverythingQuery(
+        patient,
+        types,
+        since=moment,
+        start=start[0] if start is not None else None,
+        end=end[1] if end is not None else None,
+        count=count,
+        after=int(cursor) if cursor is not None else None,
+        applied=tuple(applied),
+    )
 
 
 def _fault(name: str, rule: str, repair: str) -> Fault:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, union_all
 
-from service.fhir.compartment import PATIENT_COMPARTMENT, SUPPORTING, EverythingQuery
+from service.fhir.compartment import CARE_DATES, PATIENT_COMPARTMENT, SUPPORTING, EverythingQuery
 from service.fhir.search_parameters import parameters_of
 from service.fhir.times import microseconds
 from service.storage.index import parameter_number
 from service.storage.search import newest_of
 from service.storage.search_conditions import number_of
+from service.storage.search_sql import aside
 from service.storage.store import SearchPage
-from service.storage.tables import resource, search_reference
+from service.storage.tables import resource, search_date, search_reference
 
 
 def everything(connection: Connection, query: EverythingQuery) -> SearchPage:
@@ -59,7 +60,23 @@ def _walk(type_name: str, code: str, query: EverythingQuery) -> Select[Any]:
         row.c.target_type == "Patient",
         row.c.server == "",
     )
-    return _later(walk, row.c.resource_key, query)
+    return _later(walk.where(*_in_time(type_name, row.c.resource_key, query)), row.c.resource_key, query)
+
+
+def _in_time(type_name: str, key: ColumnElement[Any], query: EverythingQuery) -> Iterator[ColumnElement[bool]]:
+    """What is true of a resource that tells of the time asked for, or says not when: it neither begins later nor ends earlier."""
+    if type_name not in CARE_DATES:
+        return
+    begin, end = CARE_DATES[type_name]
+    row = search_date.alias()
+    outside = []
+    if query.end is not None:
+        outside.append((begin, row.c.low > query.end))
+    if query.start is not None:
+        outside.append((end, row.c.high < query.start))
+    for code, clause in outside:
+        about = (row.c.resource_key == key, aside(row.c.parameter) == parameter_number(type_name, code))
+        yield ~select(1).where(*about, clause).offset(0).exists()
 
 
 def _later(walk: Select[Any], key: ColumnElement[Any], query: EverythingQuery) -> Select[Any]:

@@ -113,8 +113,18 @@ def test_the_patient_level_holds_what_is_about_patients(client: FlaskClient) -> 
     store_many(client, 2)
     nobody = {name: value for name, value in observation(9).items() if name != "subject"}
     client.post("/fhir/Observation", data=json.dumps(nobody), content_type="application/fhir+json")
+    client.put("/fhir/Patient/1", data='{"resourceType":"Patient","id":"1"}', content_type="application/fhir+json")
     _, files = exported(client, place="/fhir/Patient/$export")
-    assert len(files["Observation"]) == 2
+    assert {kind: len(held) for kind, held in files.items()} == {"Observation": 2, "Patient": 1}
+
+
+def test_without_a_type_every_exported_type_is_given(client: FlaskClient) -> None:
+    about = {"subject": {"reference": "Patient/1"}}
+    for kind, more in (("Encounter", {"status": "finished", "class": {"code": "AMB"}}), ("Condition", {}), ("Patient", {})):
+        resource = {"resourceType": kind, **more, **(about if kind != "Patient" else {})}
+        client.post(f"/fhir/{kind}", data=json.dumps(resource), content_type="application/fhir+json")
+    for place in ("/fhir/$export", "/fhir/Patient/$export"):
+        assert set(exported(client, place=place)[1]) == {"Encounter", "Condition", "Patient"}
 
 
 def test_nothing_stored_is_an_empty_manifest(client: FlaskClient) -> None:

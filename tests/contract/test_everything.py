@@ -100,9 +100,55 @@ def test_types_and_time_narrow_it(stored: FlaskClient, record: dict[str, list[st
     assert "entry" not in read_json(send(stored, "GET", f"/{patient}/$everything?_since=2999-01-01T00:00:00Z"))
 
 
+@pytest.fixture(scope="module")
+def dated(stored: FlaskClient) -> dict[str, str]:
+    """The ids of what a patient had when, by a name; the patient is born long before all of it."""
+    send(stored, "PUT", "/Patient/dated", {"resourceType": "Patient", "id": "dated", "birthDate": "1950-01-01"})
+    subject = {"subject": {"reference": "Patient/dated"}}
+    finding = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, **subject}
+    visit = {"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, **subject}
+    lasting: dict[str, Any] = {"resourceType": "Condition", **subject, "onsetDateTime": "2010-05-01"}
+    clinical = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+    healed = {"clinicalStatus": {"coding": [{"system": clinical, "code": "resolved"}]}, "abatementDateTime": "2024-03-01"}
+    resources = {
+        "in 2024": {**finding, "effectiveDateTime": "2024-12-31T23:59:59Z"},
+        "in 2025": {**finding, "effectiveDateTime": "2025-01-01"},
+        "in 2026": {**finding, "effectivePeriod": {"start": "2026-01-01", "end": "2026-01-02"}},
+        "over new year": {**visit, "period": {"start": "2025-12-30", "end": "2026-01-03"}},
+        "not over yet": {**visit, "period": {"start": "2025-06-01"}},
+        "chronic": lasting,
+        "healed in 2024": {**lasting, **healed},
+        "some time": finding,
+    }
+    return {made(stored, resource)["id"]: name for name, resource in resources.items()} | {"dated": "patient"}
+
+
+@pytest.mark.parametrize(
+    ("query", "left_out"),
+    [
+        ("start=2025-01-01", {"in 2024", "healed in 2024"}),
+        ("start=2026", {"in 2024", "in 2025", "healed in 2024"}),
+        ("end=2024-12-31", {"in 2025", "in 2026", "over new year", "not over yet"}),
+        ("start=2025&end=2025-12", {"in 2024", "in 2026", "healed in 2024"}),
+        ("start=2027", {"in 2024", "in 2025", "in 2026", "over new year", "healed in 2024"}),
+    ],
+)
+def test_start_and_end_take_what_tells_of_that_time(
+    stored: FlaskClient, dated: dict[str, str], query: str, left_out: set[str]
+) -> None:
+    """A condition is in the time that it lasts, and what says not when is in all times."""
+    bundle = read_json(send(stored, "GET", f"/Patient/dated/$everything?{query}"))
+    found = {dated[entry["resource"]["id"]] for entry in bundle["entry"] if entry["search"]["mode"] == "match"}
+    assert set(dated.values()) - found == left_out
+    assert query in bundle["link"][0]["url"]
+    pages = read_json(send(stored, "GET", f"/Patient/dated/$everything?{query}&_count=1"))
+    assert query in next(link["url"] for link in pages["link"] if link["relation"] == "next")
+
+
 def test_what_is_not_understood_is_told_at_once(stored: FlaskClient, record: dict[str, list[str]]) -> None:
     patient = record["patient"][0]
     issues = issues_of(send(stored, "GET", f"/{patient}/$everything?_type=Shoe&_count=-1&_cursor=x"), 400, "value")
     assert len(issues) == 3
-    issues_of(send(stored, "GET", f"/{patient}/$everything?start=2026-01-01"), 400, "not-supported")
+    issues_of(send(stored, "GET", f"/{patient}/$everything?start=yesterday"), 400, "value", "invalid")
+    issues_of(send(stored, "GET", f"/{patient}/$everything?end=2026-02-30"), 400, "value", "invalid")
     issues_of(send(stored, "GET", "/Patient/nobody/$everything"), 404, "not-found")

@@ -506,6 +506,53 @@ def test_what_was_deleted_or_changed_is_found_as_it_is_now(stored: FlaskClient) 
     assert matches(search(stored, f"Patient?_id={one['id']}")) == []
 
 
+@pytest.fixture(scope="module")
+def half_gone(stored: FlaskClient) -> dict[str, str]:
+    """Two pairs, a patient and a finding of each: of one the patient is deleted, of the other the finding."""
+    names = {}
+    for name in ("patient-gone", "finding-gone"):
+        named = [{"system": "urn:gone", "value": name}]
+        person = made(stored, {"resourceType": "Patient", "gender": "female", "identifier": named})
+        finding = made(stored, {"resourceType": "Observation", "status": "final", "code": {"coding": [{"code": "half-gone"}]},
+                                "subject": {"reference": f"Patient/{person['id']}"}})  # fmt: skip
+        names |= {f"{name}/Patient": person["id"], f"{name}/Observation": finding["id"]}
+    stored.delete(f"/fhir/Patient/{names['patient-gone/Patient']}")
+    stored.delete(f"/fhir/Observation/{names['finding-gone/Observation']}")
+    return names
+
+
+@pytest.mark.parametrize(
+    "chain",
+    ["patient._id={id}", "subject:Patient._id={id}", "patient.gender=female", "patient.gender:not=male",
+     "patient.birthdate:missing=true", "patient._lastUpdated=gt2020", "patient.identifier=urn:gone|patient-gone"],
+)  # fmt: skip
+def test_a_chain_leads_through_nothing_that_is_deleted(stored: FlaskClient, half_gone: dict[str, str], chain: str) -> None:
+    """A negation is met by what has no value, and a deleted target has none: it must not count as one that exists."""
+    asked = chain.format(id=half_gone["patient-gone/Patient"])
+    assert matches(search(stored, f"Observation?code=half-gone&{asked}")) == []
+    of_it = half_gone["patient-gone/Observation"]  # whose reference still stands
+    assert matches(search(stored, f"Observation?code=half-gone&patient={half_gone['patient-gone/Patient']}")) == [of_it]
+
+
+@pytest.mark.parametrize("of", ["code=half-gone", "code:not=other", "_lastUpdated=gt2020", "value-quantity:missing=true"])
+def test_has_counts_nothing_that_is_deleted(stored: FlaskClient, half_gone: dict[str, str], of: str) -> None:
+    mine = f"identifier=urn:gone|finding-gone&_has:Observation:patient:{of}"
+    assert matches(search(stored, f"Patient?{mine}")) == []
+    made(stored, {"resourceType": "Observation", "status": "final", "code": {"coding": [{"code": "half-gone"}]},
+                  "subject": {"reference": f"Patient/{half_gone['finding-gone/Patient']}"}, "id": "x"})  # fmt: skip
+    found = search(stored, f"Patient?{mine}")
+    assert matches(found) == [half_gone["finding-gone/Patient"]]
+    for entry in search(stored, f"Observation?patient={half_gone['finding-gone/Patient']}")["entry"]:
+        stored.delete(f"/fhir/Observation/{entry['resource']['id']}")
+
+
+def test_what_is_deleted_is_included_by_nothing(stored: FlaskClient, half_gone: dict[str, str]) -> None:
+    forward = search(stored, f"Observation?_id={half_gone['patient-gone/Observation']}&_include=Observation:patient")
+    assert matches(forward) and matches(forward, "include") == []
+    backward = search(stored, f"Patient?_id={half_gone['finding-gone/Patient']}&_revinclude=Observation:patient")
+    assert matches(backward) and matches(backward, "include") == []
+
+
 def test_device_and_model_card_are_found(stored: FlaskClient, record: Record) -> None:
     assert "hipspine" in matches(search(stored, "Device"))
     assert "model-card" in matches(search(stored, "DocumentReference?status=current"))

@@ -28,7 +28,7 @@ from service.web.responses import json_response
 BULK_PATH = "/bulk"
 RETRY_SECONDS = 2
 INPUTS = (Input("_outputFormat", "string"), Input("_since", "instant"), Input("_type", "string", many=True))
-# Beside those exported by default: what they refer to, and who they are about.
+# What they refer to, and who they are about.
 ALSO = ("Patient", "Encounter", "Condition", "Procedure", "DiagnosticReport", "ServiceRequest", "CarePlan", "Provenance")
 
 
@@ -47,7 +47,7 @@ def export_view(
         body = r4.parse(raw, limits=limits, expected="Parameters").resource if raw else None
         inputs = read_inputs(INPUTS, query=request.args.items(multi=True), body=body)
         check_format(inputs.one("_outputFormat"))
-        types = read_types(inputs.many("_type"), offered) if "_type" in inputs else EXPORTED
+        types = read_types(inputs.many("_type"), offered)
         pairs = [(name, str(value)) for name in ("_type", "_since", "_outputFormat") for value in inputs.many(name)]
         job = exports.ask(level, types, inputs.one("_since", ""), request=request_address(address(), level, pairs))
         response = Response(status=202)

@@ -7,8 +7,9 @@ An error carries every fault of one input, so that the caller can repair all of 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from service.records import dataclass
 
 FaultKind = Literal[
     "structure",      # not JSON, or not the shape the standard prescribes

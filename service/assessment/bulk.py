@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import Any
 
 from service.assessment.run import Parts, assess_subject
 from service.errors import Fault, ServiceError
 from service.fhir import r4
 from service.fhir.outcomes import operation_outcome
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

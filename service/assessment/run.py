@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -22,6 +22,7 @@ from service.mapping.writers.risk_assessment import WritingContext, write_risk_a
 from service.mapping.writers.texts import load_texts
 from service.mapping.writers.vocabulary import Vocabulary
 from service.mapping.writers.words import in_words_of
+from service.records import dataclass
 
 __all__ = ["NOTHING_MORE", "OPTION_NAMES", "AssessOptions", "Parts", "Result", "assess_subject"]
 

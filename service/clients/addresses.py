@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from service.errors import Fault, InvalidInput, OutboundRefused
+from service.records import dataclass
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -9,12 +9,13 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 from urllib.parse import urljoin
 
 from service.clients.outbound import Outbound
 from service.errors import MalformedInput, OutboundRefused, TooLarge, UpstreamFailed
+from service.records import dataclass
 
 Resource = dict[str, Any]
 # refused: the host may not be called. denied: 401 or 403. failed: no usable answer. partial: only some of it was read.

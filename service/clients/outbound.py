@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from service.clients.addresses import AllowedHosts, Target
 from service.errors import Fault, FaultKind, OutboundRefused, UpstreamFailed
+from service.records import dataclass
 
 if TYPE_CHECKING:
     import requests

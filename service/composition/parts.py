@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -37,6 +37,7 @@ from service.knowledge.load import load_knowledge_base
 from service.mapping.questionnaire import build_questionnaire
 from service.model_card.card import load_card
 from service.model_card.resources import card_resources
+from service.records import dataclass
 from service.resources import profiles_directory, tables_directory, terminology_directory
 from service.settings import CANONICAL_BASE, Settings
 from service.web.operations.assess import Assess, check_form

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from service.assessment.run import Parts
@@ -21,6 +20,7 @@ from service.interactions.finding import finder
 from service.interactions.provenance import PROVENANCE_PROFILE, ProvenanceWriter
 from service.interactions.subscribing import KIND, SubscriptionEvents, SubscriptionRules
 from service.interactions.subscription_queries import SubscriptionQueries
+from service.records import dataclass
 from service.settings import Settings
 from service.storage.outbox import Outbox
 from service.storage.store import ResourceStore, WriteListener

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from service.interactions.write_back import (
     provenance_creation,
     request_creations,
 )
+from service.records import dataclass
 from service.storage.outbox import Also, Delivery
 from service.storage.store import ResourceStore
 

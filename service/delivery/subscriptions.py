@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,6 +18,7 @@ from service.fhir.r4 import read_stored, serialise
 from service.fhir.topics import HEARTBEAT, TIMEOUT, extension_value
 from service.interactions.subscribing import KIND, MEDIA_TYPES, SubscriptionEvents
 from service.interactions.subscription_queries import about_of, content_of
+from service.records import dataclass
 from service.storage.outbox import Also, Delivery, Outbox
 from service.storage.store import Reader, ResourceStore, Transaction
 

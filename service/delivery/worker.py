@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from service.errors import OutboundRefused, ServiceError, Unavailable
+from service.records import dataclass
 from service.storage.outbox import Also, Delivery, Outbox
 
 log = logging.getLogger("service.delivery")

@@ -11,7 +11,6 @@ weight, ``finding:id statement``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 from service.engine.model import (
@@ -27,6 +26,7 @@ from service.engine.model import (
     Test,
     Urgency,
 )
+from service.records import dataclass
 
 # How near a reason is to this patient: an answer or a stage, a condition, a pattern, anybody.
 _SPECIFIC = {"finding": 0, "red-flag": 0, "stage": 0, "condition": 1, "pattern": 2, "any": 3}

@@ -14,7 +14,7 @@ answers still sum to 1, which is what the normaliser below is for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from service.engine.dependence import leading
 from service.engine.hypotheses import Array
 from service.engine.model import Answer, Cluster, KnowledgeBase, Observable
 from service.engine.rates import Figures, RowUse, level_rates, row_weight
+from service.records import dataclass
 
 UNASKED, SHARED, LEADING = range(3)
 # Per item: how it counts, and whether it is met; None where it is asked and the answer still open.

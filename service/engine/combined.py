@@ -12,7 +12,6 @@ that has already been weighed between spine alone and hip alone, at a discount: 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -33,6 +32,7 @@ from service.engine.model import (
 )
 from service.engine.network import AGE_FINDING, Network, separation_bits
 from service.engine.odds import expit, logit
+from service.records import dataclass
 
 EVENTS = ("hip-and-spine", "spine")  # a hip condition beside the spinal one, and none
 NOTICEABLE_LOG_ODDS = 0.05  # wording only: a smaller change of the odds is not worth a reader's time

@@ -7,11 +7,11 @@ input row for which the implied ratio is off the published one by more than a fa
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 from service.engine.network import Network
 from service.engine.rates import Filling, ObservablePlan, RowUse, backgrounds
+from service.records import dataclass
 
 FACTOR = 1.5
 ROUNDING = 1e-9

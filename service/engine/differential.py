@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from service.engine.evidence import Evidence, observe
 from service.engine.hypotheses import Array, normalised_log
 from service.engine.model import PATTERNS, Case
 from service.engine.network import AGE_FINDING, SEX_FINDING, Network
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ to its items what they say together (`clusters.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from service.engine.clusters import Reading, read_clusters
 from service.engine.dependence import leading
 from service.engine.model import Answer, Case, Finding, Observable, Qualifier
 from service.engine.network import AGE_FINDING, SEX_FINDING, Network
 from service.engine.rules import Facts, evaluate, findings_of
+from service.records import dataclass
 
 PRIOR_FINDINGS = (AGE_FINDING, SEX_FINDING)
 # Three positive tests decide the top level of the cluster whatever the others would show (van der Wurff 2006, Laslett 2005).

@@ -9,7 +9,6 @@ Source: Aumann RJ, Shapley LS. Values of Non-Atomic Games, 1974.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -21,6 +20,7 @@ from service.engine.evidence import Observation
 from service.engine.hypotheses import Array
 from service.engine.model import Contribution, Explanation
 from service.engine.network import Network
+from service.records import dataclass
 
 NODES = (12, 24, 48, 96)
 CLOSED_WITHIN = 1e-8

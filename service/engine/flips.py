@@ -9,7 +9,6 @@ sets that promise most, and as many of the most probable that promise to flip, a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from service.engine.plan import recommend
 from service.engine.prospects import SMALLEST, Indexes, Outlook
 from service.engine.red_flags import screen
 from service.engine.rules import Facts, evaluate
+from service.records import dataclass
 
 LARGEST_SET = 3
 EFFECTIVE = 40

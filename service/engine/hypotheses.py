@@ -6,7 +6,6 @@ condition". One of region ``other`` is the empty set. Both are read off the fini
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from service.engine.model import PATTERNS, Condition, KnowledgeBase
 from service.errors import Fault, KnowledgeBaseError
+from service.records import dataclass
 
 MAXIMUM_COEXISTING = 3
 

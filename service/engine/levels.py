@@ -11,7 +11,6 @@ several levels may be involved, and the figures need not sum to 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from service.engine.evidence import Observation
 from service.engine.hypotheses import Array
 from service.engine.model import NO_LEVEL, SPINAL_LEVELS, KnowledgeBase, LevelProbability, LevelRate, LevelReason
 from service.engine.network import Network, separation_bits
+from service.records import dataclass
 
 OUTCOMES = (*SPINAL_LEVELS, NO_LEVEL)
 PARTS = ("root", "segment")

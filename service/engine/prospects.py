@@ -9,7 +9,7 @@ posterior is the present one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 
@@ -24,6 +24,7 @@ from service.engine.model import PATTERNS, Answer, AnswerValue, Case, Finding, N
 from service.engine.network import Network, Single
 from service.engine.next_finding import LARGEST_BURDEN
 from service.engine.rules import findings_of
+from service.records import dataclass
 
 Indexes = NDArray[np.int64]
 NO_LEADER = np.iinfo(np.int64).max

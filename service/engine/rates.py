@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from service.engine.model import Finding, Group, KnowledgeBase, Likelihood, Observable
 from service.engine.odds import expit, logit
+from service.records import dataclass
 
 # A published 0 % or 100 % is a small sample, not a certainty.
 LEAST_SENSITIVITY = 0.005

@@ -7,12 +7,12 @@ answered is unknown, never absent. Written as in `RedFlagRule.when`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from service.engine.ages import years_of
 from service.engine.model import Answer, AnswerValue, Case, Test
 from service.engine.network import AGE_FINDING, SEX_FINDING
+from service.records import dataclass
 
 OLDEST_YEARS = 130  # of a band without an end
 

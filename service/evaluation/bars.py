@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from service.evaluation.clusters import ClusterResult
 from service.evaluation.vignettes import Outcome
+from service.records import dataclass
 
 OVER_TRIAGE = 0.15
 LENIENT = 0.80

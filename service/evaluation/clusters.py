@@ -12,7 +12,6 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ from service.engine.evidence import PRIOR_FINDINGS, level_of
 from service.engine.hypotheses import Array
 from service.engine.model import Answer, AnswerValue, Case, Observable, Test
 from service.engine.network import Network
+from service.records import dataclass
 
 FACTOR = 1.5
 COMPUTED = "computed from counts"  # of an interval that the study does not print

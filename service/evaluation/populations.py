@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +17,7 @@ from service.engine.dependence import leading
 from service.engine.hypotheses import Array
 from service.engine.network import Network
 from service.evaluation.clusters import FACTOR, Statement, combinations, holding, joint_mass
+from service.records import dataclass
 
 NOTHING = "none"  # in `has`: no condition of ours
 

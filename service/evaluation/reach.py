@@ -7,9 +7,9 @@ not of the leading source pattern. The causes of a miss are looked at in the ord
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from service.evaluation.vignettes import Outcome
+from service.records import dataclass
 
 MANY_WITHOUT_PLACE = 1 / 3
 ESCALATED = ("emergency", "urgent")

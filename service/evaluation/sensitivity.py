@@ -9,7 +9,7 @@ slopes: the network is made anew at both ends of their range.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ from service.engine.spreads import (
     uncertain_figures,
 )
 from service.engine.uncertainty import Uncertainty, measure_uncertainty
+from service.records import dataclass
 
 LARGEST = 10
 MASSES = ("class_mass_empty", "class_mass_hip_and_spine", "class_mass_combination")

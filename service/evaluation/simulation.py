@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from service.engine.differential import prior_terms
 from service.engine.hypotheses import Array, normalised_log
 from service.engine.model import Answer, Case, Observable
 from service.engine.network import AGE_FINDING, SEX_FINDING, Network
+from service.records import dataclass
 
 FEWEST_ASKED, MOST_ASKED = 5, 60
 ASKED_BANDS = ((5, 9), (10, 14), (15, 24), (25, 39), (40, 60))

@@ -7,8 +7,9 @@ not what was found in the patient.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

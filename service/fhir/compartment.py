@@ -6,7 +6,6 @@ Source: http://hl7.org/fhir/R4/compartmentdefinition-patient.html, http://hl7.or
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +14,7 @@ from service.errors import Fault, MalformedInput
 from service.fhir.parameters import Input, read_inputs
 from service.fhir.search_results import CURSOR, MOST_PER_PAGE, PAGE
 from service.fhir.search_values import period
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

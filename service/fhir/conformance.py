@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from service.errors import Fault, NotFound
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from service.fhir.primitives import primitives
+from service.records import dataclass
 
 TABLES = Path(__file__).parent / "r4_tables"
 

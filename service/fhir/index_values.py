@@ -7,8 +7,10 @@ composite parameter are values of their own, named ``code.1``, ``code.2`` ...; t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Self
+
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

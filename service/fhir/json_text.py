@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import orjson
 
 from service.errors import Fault, MalformedInput, TooLarge
+from service.records import dataclass
 
 JSON_SPEC = "http://hl7.org/fhir/R4/json.html"
 

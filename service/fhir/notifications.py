@@ -6,12 +6,12 @@ Source: http://hl7.org/fhir/uv/subscriptions-backport (R4 form)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from service.fhir.times import instant
 from service.fhir.topics import BACKPORT
+from service.records import dataclass
 
 Resource = dict[str, Any]
 Kind = Literal["handshake", "heartbeat", "event-notification", "query-status", "query-event"]

@@ -7,12 +7,13 @@ fault at once, so that operations themselves only deal with values of the right 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from service.errors import Fault, MalformedInput
 from service.fhir.primitives import INTEGER_TEXT, primitives
 from service.fhir.wording import with_article
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from service.fhir.narrative import narrative_fault
 from service.fhir.primitives import DECIMAL_TEXT, INTEGER_TEXT, Primitive, primitives
 from service.fhir.rules import Invariant, Node, coded
 from service.fhir.wording import Where
+from service.records import dataclass
 
 if TYPE_CHECKING:
     from service.fhir.walk import Walk

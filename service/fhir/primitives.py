@@ -9,12 +9,13 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
 from typing import Any
+
+from service.records import dataclass
 
 DATATYPES_SPEC = "http://hl7.org/fhir/R4/datatypes.html"
 LONGEST_STRING = 1_048_576  # characters, R4 string

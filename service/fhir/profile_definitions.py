@@ -7,9 +7,11 @@ Source: http://hl7.org/fhir/R4/profiling.html and http://hl7.org/fhir/R4/element
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Literal
+
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from service.errors import Fault
 from service.fhir.profile_definitions import BASE_TYPE, UNSET, Element, Profile, Profiles
 from service.fhir.references import read_reference
 from service.fhir.wording import with_article
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +19,7 @@ from service.fhir.elements import resource_types
 from service.fhir.json_text import Limits, read_json
 from service.fhir.plans import prepare
 from service.fhir.walk import EnoughFaults, Walk
+from service.records import dataclass
 
 __all__ = ["Limits", "Parsed", "Verdict", "accept", "check", "parse", "read_stored", "refusal", "serialise", "warm"]
 

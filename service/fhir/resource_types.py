@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from service.fhir.search_parameters import parameters_of
+from service.records import dataclass
 
 Interaction = Literal[
     "read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"

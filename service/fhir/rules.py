@@ -6,10 +6,11 @@ A value of a wrong type is reported by the walk; here it counts as absent, so th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
+
+from service.records import dataclass
 
 Node = dict[str, Any]
 

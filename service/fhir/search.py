@@ -10,7 +10,7 @@ Source: http://hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from service.errors import Fault, MalformedInput
@@ -27,6 +27,7 @@ from service.fhir.search_wording import (
     too_costly,
     unknown_parameter,
 )
+from service.records import dataclass
 
 __all__ = [
     "SHAPING", "Chain", "Condition", "Criterion", "Include", "Modifier", "Reverse", "SearchContext", "SearchQuery", "SortKey",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -26,6 +26,7 @@ from service.fhir.references import read_reference
 from service.fhir.search_parameters import Parameter, parameters_of
 from service.fhir.search_paths import Path, compile_path
 from service.fhir.search_values import EARLIEST, LATEST, fold, fold_code, index_key, period
+from service.records import dataclass
 
 START = 100  # characters of a text that an index holds
 LARGEST = 1.7e308  # stands for a range without an end: every database stores it, which not every one does with infinity

@@ -6,7 +6,6 @@ Chains and `_has` need other resources; `linked` gives them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from service.fhir.index_values import (
@@ -32,6 +31,7 @@ from service.fhir.search_values import (
     UriMatch,
     period,
 )
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

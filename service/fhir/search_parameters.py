@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
 from service.fhir.elements import TABLES
+from service.records import dataclass
 
 ParameterType = Literal["number", "date", "string", "token", "reference", "composite", "quantity", "uri"]
 ANY_TYPE = "*"

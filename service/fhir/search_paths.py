@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from service.fhir.elements import structure
 from service.fhir.references import read_reference
+from service.records import dataclass
 
 # A value found: its data type and the JSON.
 Node = tuple[str, Any]

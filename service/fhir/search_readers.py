@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from service.errors import MalformedInput
@@ -12,6 +11,7 @@ from service.fhir.search_parameters import ANY_TYPE, Component, Parameter
 from service.fhir.search_values import BadValue, Match
 from service.fhir.search_wording import bad_value, too_costly
 from service.fhir.wording import with_article
+from service.records import dataclass
 
 MOST_VALUES = 200  # joined by commas, in one parameter
 LONGEST_VALUE = 20_000

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from service.errors import Fault
 from service.fhir.elements import resource_types, structure
 from service.fhir.search_parameters import Parameter, parameters_of
 from service.fhir.search_wording import bad_value
+from service.records import dataclass
 
 Summary = Literal["true", "text", "data", "count", "false"]
 Total = Literal["none", "estimate", "accurate"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +10,7 @@ from service.errors import Fault
 from service.fhir.outcomes import operation_outcome
 from service.fhir.search import SearchQuery
 from service.fhir.search_results import CURSOR
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -18,6 +17,7 @@ from typing import Any, Literal, get_args
 from service.errors import Fault, KnowledgeBaseError
 from service.fhir.terminology_checks import Resource, Resources, faults_of
 from service.fhir.units import Units, load_units
+from service.records import dataclass
 
 CANONICAL_BASE = "https://hipspine.example/fhir"
 SNOMED = "http://snomed.info/sct"

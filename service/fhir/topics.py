@@ -7,8 +7,9 @@ Source: http://hl7.org/fhir/uv/subscriptions-backport
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Context, Decimal
 from fractions import Fraction
 from pathlib import Path
 
 from service.errors import Fault, KnowledgeBaseError
+from service.records import dataclass
 
 COLUMNS = ("unit", "kind", "offset", "factor", "name")
 DIGITS = 12  # significant digits kept where a conversion does not come out even

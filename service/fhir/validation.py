@@ -5,7 +5,6 @@ Source of names and rules: http://hl7.org/fhir/R4/resource-operation-validate.ht
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Fault, MalformedInput, NotFound
@@ -14,6 +13,7 @@ from service.fhir.elements import resource_types
 from service.fhir.parameters import RESOURCE, Input, Inputs, read_inputs
 from service.fhir.profile_check import ProfileCheck
 from service.fhir.profile_definitions import BASE_TYPE, Profiles
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from service.assessment.run import Result
 from service.engine.model import Assessment, Recommendation, RedFlag
 from service.hooks.kinds import Indicator
 from service.hooks.orders import OrderRules, RecognisedOrder, Sign
 from service.mapping.writers.care_plan import imaging_proposals
+from service.records import dataclass
 
 PRESSING = ("emergency", "urgent")
 OTHER_SOURCES = {"hip": ("spine", "sij"), "spine": ("hip",)}  # patterns under which an order for the region fits badly

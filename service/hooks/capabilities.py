@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from service.hooks.registry import HookServices
+from service.records import dataclass
 
 FHIR_VERSIONS = ("4.0", "4.0.0", "4.0.1")
 WRITTEN = ("RiskAssessment", "ServiceRequest", "Provenance")

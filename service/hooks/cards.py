@@ -7,7 +7,7 @@ import hmac
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from service.hooks.suggestions import Drafts, Suggestion
 from service.mapping.writers.plan import given, reassess_on
 from service.mapping.writers.vocabulary import Vocabulary
 from service.mapping.writers.words import in_words_of
+from service.records import dataclass
 
 Card = dict[str, Any]
 

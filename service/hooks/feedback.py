@@ -8,12 +8,12 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import sqrt
 from typing import Any
 
 from service.errors import Fault, FaultKind, MalformedInput
+from service.records import dataclass
 from service.storage.hook_records import Count, Feedback
 
 SPEC = "https://cds-hooks.hl7.org/2.0/#feedback"

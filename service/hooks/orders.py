@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from marshmallow.validate import Length, OneOf, Range
 from service.engine.model import AnswerValue, KnowledgeBase
 from service.errors import Fault, KnowledgeBaseError
 from service.fhir.terminology import Terminology
+from service.records import dataclass
 
 Resource = dict[str, Any]
 Region = Literal["hip", "spine"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,6 +14,7 @@ from marshmallow.validate import Length, OneOf, Regexp
 from service.errors import Fault, KnowledgeBaseError
 from service.fhir.terminology import Terminology
 from service.hooks.kinds import CardKind
+from service.records import dataclass
 
 SPECIFICATION = "STU2"  # CDS Hooks 2.0.1, as the 3.0 ballot names it in discovery
 LOINC = "http://loinc.org"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from service.errors import Fault, FaultKind, MalformedInput
 from service.hooks.registry import HookService, Prefetch
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from marshmallow import Schema, ValidationError, fields
@@ -11,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields
 from service.engine.model import Assessment, KnowledgeBase
 from service.errors import Fault, KnowledgeBaseError
 from service.hooks.advice import PRESSING, raised
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

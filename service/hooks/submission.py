@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from service.assessment.run import AssessOptions, Parts, Result, assess_subject
@@ -14,6 +14,7 @@ from service.fhir.statuses import condition_status
 from service.hooks.prefetch import Record, Unseen
 from service.hooks.request import HookRequest
 from service.hooks.silence import SilenceRules
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

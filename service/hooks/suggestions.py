@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +14,7 @@ from service.hooks.orders import RecognisedOrder
 from service.mapping.writers.risk_assessment import MADE_BY_MACHINE
 from service.mapping.writers.service_request import service_request
 from service.mapping.writers.vocabulary import Vocabulary
+from service.records import dataclass
 
 Resource = dict[str, Any]
 Suggestion = dict[str, Any]

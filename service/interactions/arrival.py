@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from service.assessment.run import Parts, assess_subject
@@ -20,6 +19,7 @@ from service.fhir.wording import with_article
 from service.interactions.finding import Find
 from service.interactions.results import Done, EntryResult
 from service.mapping.readers.earlier_assessment import PROFILE
+from service.records import dataclass
 from service.storage.store import Reader, Transaction, Version
 
 Resource = dict[str, Any]

@@ -7,7 +7,6 @@ the resource is sent to. Everything read so appears among the inputs of the answ
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Fault, Gone, InvalidInput, MalformedInput, NotFound
@@ -18,6 +17,7 @@ from service.fhir.references import read_reference
 from service.fhir.wording import with_article
 from service.interactions.single import read, vread
 from service.mapping.submission import STORED
+from service.records import dataclass
 from service.storage.store import Reader, Version
 
 Resource = dict[str, Any]

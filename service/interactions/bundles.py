@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from service.errors import Fault, InvalidInput, MalformedInput, ServiceError
@@ -17,6 +17,7 @@ from service.interactions.entries import Entry, Offer, at_entry, read_entry
 from service.interactions.results import Done, EntryResult
 from service.interactions.single import Interactions
 from service.interactions.transactions import Retrieve, Steps, TransactionRun
+from service.records import dataclass
 from service.storage.store import ResourceStore, Transaction
 
 Resource = dict[str, Any]

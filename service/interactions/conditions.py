@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from service.errors import Fault, InvalidInput, MalformedInput, VersionConflict
+from service.records import dataclass
 from service.storage.store import Reader, Version
 
 CONDITIONAL_SPEC = "http://hl7.org/fhir/R4/http.html#cond-update"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from service.errors import Fault, MalformedInput, NotFound, NotSupported, ServiceError
 from service.fhir.etags import tagged_version
 from service.interactions.conditions import ANYTHING, Expectation, check_id
 from service.interactions.single import check_type
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

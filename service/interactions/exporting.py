@@ -13,7 +13,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 from service.errors import Fault, MalformedInput, NotFound, Unavailable
 from service.fhir.search import SearchContext, read_query
 from service.fhir.times import instant
+from service.records import dataclass
 from service.storage.store import Reader, ResourceStore
 
 log = logging.getLogger("service.export")

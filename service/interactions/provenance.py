@@ -6,12 +6,12 @@ Source: http://hl7.org/fhir/uv/aitransparency (agent: the software, entities: wh
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from service.fhir.r4 import read_stored
 from service.fhir.times import instant
+from service.records import dataclass
 from service.storage.store import Transaction, Version
 
 Resource = dict[str, Any]

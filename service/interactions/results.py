@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from service.errors import Fault, ServiceError
+from service.records import dataclass
 from service.storage.store import Version
 
 Effect = Literal["created", "updated", "deleted", "unchanged", "found"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Fault, NotSupported
@@ -14,6 +13,7 @@ from service.interactions.entries import Entry
 from service.interactions.history import history_bundle
 from service.interactions.results import Done
 from service.interactions.single import read, vread
+from service.records import dataclass
 from service.storage.store import HistoryQuery, Reader
 
 Resource = dict[str, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cmp_to_key
 from typing import Any
 
@@ -17,6 +17,7 @@ from service.fhir.search_results import CURSOR, ResultOptions
 from service.fhir.search_wording import bad_value
 from service.fhir.searchset import Answer, SearchEntry, searchset
 from service.fhir.subsets import is_part, part_of
+from service.records import dataclass
 from service.storage.store import Reader, Version
 
 Resource = dict[str, Any]

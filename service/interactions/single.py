@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from service.errors import Fault, Gone, MalformedInput, NotFound, VersionConflict
@@ -19,6 +19,7 @@ from service.interactions.conditions import (
     the_only_match,
 )
 from service.interactions.results import Done
+from service.records import dataclass
 from service.storage.store import Reader, Transaction, Version
 
 Resource = Mapping[str, Any]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +17,7 @@ from service.fhir.r4 import read_stored
 from service.fhir.times import instant
 from service.fhir.topics import CONTENT, CONTENTS, FILTER, TOPICS, Topic, extension_value, topic_of
 from service.interactions.finding import Find
+from service.records import dataclass
 from service.storage.outbox import Outbox
 from service.storage.store import HistoryQuery, Reader, Transaction, Version
 

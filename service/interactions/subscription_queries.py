@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from service.fhir.topics import CONTENT, CONTENTS, extension_value, topic_of, to
 from service.interactions.finding import Find
 from service.interactions.single import read
 from service.interactions.subscribing import KIND
+from service.records import dataclass
 from service.storage.outbox import Delivery, Outbox
 from service.storage.store import ResourceStore, Version
 

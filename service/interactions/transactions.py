@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from service.interactions.conditions import the_only_match
 from service.interactions.entries import TRANSACTION_SPEC, Entry, Offer, at_entry
 from service.interactions.results import Done
 from service.interactions.single import Interactions
+from service.records import dataclass
 from service.storage.store import Reader, Transaction
 
 Resource = dict[str, Any]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from service.fhir.times import instant
+from service.records import dataclass
 from service.storage.outbox import Outbox
 from service.storage.store import Transaction, Version
 

@@ -6,13 +6,13 @@ The schemas look at one row at a time: shape, type, range. What concerns several
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields
 
 from service.engine.model import NO_LEVEL, PLAN_KINDS, SPINAL_LEVELS, URGENCY_ORDER
 from service.knowledge.cells import Expression, Items, Number, Statement, Text, Word, YesNo, ratio, share
+from service.records import dataclass
 
 REGIONS = ("spine", "hip", "sij", "peripheral-nerve", "pelvis", "serious", "both", "other")
 SOURCE_KINDS = ("seen", "recalled", "expert")

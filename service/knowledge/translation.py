@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from service.engine.model import KnowledgeBase
 from service.errors import Fault, KnowledgeBaseError
+from service.records import dataclass
 
 # Section of a catalogue -> (field of the knowledge base, texts of each entry).
 SECTIONS: Mapping[str, tuple[str, tuple[str, ...]]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ from service.engine.model import AnswerValue, Comparator, Finding, Side
 from service.fhir.terminology import FindingMatch, Terminology
 from service.mapping.answers import answers_by_code
 from service.mapping.reading import ReadingContext
+from service.records import dataclass
 
 Concept = Mapping[str, Any]
 

@@ -8,7 +8,6 @@ Source: https://hl7.org/fhir/uv/sdc/extraction.html#observation-based-extraction
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from service.fhir.bundles import Held, Resource
@@ -18,6 +17,7 @@ from service.mapping.readers.form_choice import find_form
 from service.mapping.readers.questionnaire_response import UNFINISHED, items_of, read_questionnaire_response
 from service.mapping.reading import Notebook, ReadingContext
 from service.mapping.references import ReferenceIndex, target_type
+from service.records import dataclass
 
 EXTRACT = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observationExtract"
 CATEGORY = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observation-extract-category"

@@ -6,7 +6,6 @@ Source: https://hl7.org/fhir/uv/sdc/OperationDefinition/Questionnaire-populate
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +19,7 @@ from service.mapping.form import FormItem, form_from
 from service.mapping.readers.form_choice import finding_of_item
 from service.mapping.reading import Notebook, ReadingContext, UsedAnswer
 from service.mapping.sides import SIDE_FINDING
+from service.records import dataclass
 
 _UCUM = "http://unitsofmeasure.org"
 

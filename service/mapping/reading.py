@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from service.fhir.terminology import Terminology
 from service.mapping.form import Form
 from service.mapping.options import NOTHING_MORE, AssessOptions
 from service.mapping.references import Reference
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ subject; what is about somebody else is then left out with its reason.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from service.fhir.bundles import Held, Resource
 from service.fhir.wording import with_article
 from service.mapping.reading import Notebook
 from service.mapping.references import Reference, ReferenceIndex, must_resolve_inside, name_of, target_type
 from service.mapping.submission import Submission
+from service.records import dataclass
 
 _ABOUT_SOMEBODY = ("QuestionnaireResponse", "Observation", "Condition")
 _SELECT = "Send a Parameters resource with the parameter subject (a reference to the patient), or one patient's data only."

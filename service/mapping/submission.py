@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from service.fhir.bundles import Held, Resource, held_in_bundle, newest_versions
 from service.fhir.parameters import Parameter, read_parameters
 from service.fhir.wording import with_article
 from service.mapping.options import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.mapping.reading import Notebook
 from service.mapping.references import Reference
+from service.records import dataclass
 
 ACCEPTED = ("QuestionnaireResponse", "Observation", "Bundle", "Parameters")
 _ACCEPTED_TEXT = "a QuestionnaireResponse, an Observation, a Bundle of them, or Parameters that hold them"

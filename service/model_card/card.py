@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from service.errors import Fault, KnowledgeBaseError
+from service.records import dataclass
 
 FOLDER = Path(__file__).parent
 NOT_AVAILABLE = "not available: "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from zlib import crc32
@@ -19,6 +18,7 @@ from service.fhir.index_values import (
     TokenValue,
     UriValue,
 )
+from service.records import dataclass
 from service.storage.tables import (
     SEARCH_TABLES,
     search_date,

@@ -8,10 +8,10 @@ and a receiver may see one twice. Deliveries to one target go out one after the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from service.records import dataclass
 from service.storage.store import Transaction
 
 State = Literal["waiting", "delivered", "dead"]

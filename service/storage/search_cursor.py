@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
 
 from service.errors import MalformedInput
 from service.fhir.search_results import CURSOR
 from service.fhir.search_wording import bad_value
+from service.records import dataclass
 
 Value = str | int | float | None
 

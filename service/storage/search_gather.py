@@ -8,7 +8,6 @@ question here goes through an index and stops at the limit. Conditions that woul
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, select
 
 from service.fhir.search import Chain, Condition, Criterion, Reverse
 from service.fhir.search_values import CompositeMatch, DateMatch, Match, NumberMatch, QuantityMatch
+from service.records import dataclass
 from service.storage.index import DAY, parameter_number
 from service.storage.search_conditions import TABLE_OF, match_clause, number_of, own_clause, row_clause
 from service.storage.search_sql import aside

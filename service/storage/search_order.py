@@ -8,7 +8,6 @@ the first page without looking at the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Any
 
@@ -16,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, sele
 from sqlalchemy.sql.selectable import FromClause
 
 from service.fhir.search_results import SortKey
+from service.records import dataclass
 from service.storage.index import KINDS
 from service.storage.search_conditions import TABLE_OF, number_of
 from service.storage.search_cursor import Position, Value

@@ -8,7 +8,6 @@ each asked the other conditions, until the page is full. Neither relies on stati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, not_, select
@@ -17,6 +16,7 @@ from sqlalchemy.sql.selectable import FromClause
 from service.fhir.search import Condition, Criterion, SearchQuery
 from service.fhir.search_results import SortKey
 from service.fhir.search_values import ReferenceMatch, TokenMatch, UriMatch
+from service.records import dataclass
 from service.storage.search_conditions import TABLE_OF, number_of, own_clause, probe, probe_all, row_clause
 from service.storage.search_cursor import Position, refused
 from service.storage.search_gather import can_lead, gather, rank, stretches_of

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar
 
 from service.fhir.compartment import EverythingQuery
 from service.fhir.search import SearchQuery
 from service.fhir.times import microseconds
+from service.records import dataclass
 
 Resource = dict[str, Any]
 Method = Literal["POST", "PUT", "DELETE"]

@@ -7,7 +7,6 @@ from elsewhere: they work offline. Everything is escaped by the templates.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -18,6 +17,7 @@ from flask import Blueprint, Response, render_template, url_for
 from service.errors import Fault, NotFound
 from service.fhir import definition_rows as rows
 from service.fhir.conformance import Definitions, Published
+from service.records import dataclass
 from service.web.responses import resource_response
 
 Resource = dict[str, Any]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from service.fhir.parameters import Input
 from service.fhir.resource_types import RESOURCE_TYPES, SYSTEM_OPERATIONS, Operation, ResourceType
 from service.fhir.wording import with_article
+from service.records import dataclass
 from service.web.openapi_hooks import HOOK_PAGES
 from service.web.openapi_parts import (
     CONTENT_LOCATION,

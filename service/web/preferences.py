@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from service.records import dataclass
 
 Return = Literal["minimal", "representation", "OperationOutcome"]
 _RETURNS: tuple[Return, ...] = ("minimal", "representation", "OperationOutcome")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from service.interactions.conditions import ANYTHING, Expectation, check_id
 from service.interactions.history import history_bundle
 from service.interactions.results import Done
 from service.interactions.single import Interactions, check_type, not_found, read, vread
+from service.records import dataclass
 from service.storage.store import MOST_PER_PAGE, PAGE, HistoryQuery, ResourceStore, Version
 from service.web.parts import part_asked_for
 from service.web.preferences import read_preferences

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from flask import Response, g, request
 
 from service.errors import Fault, MalformedInput
 from service.interactions.searching import Searches
+from service.records import dataclass
 from service.storage.store import ResourceStore
 from service.web.preferences import read_preferences
 from service.web.responses import resource_response, wants_indent

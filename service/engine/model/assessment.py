@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from service.engine.model.kinds import Robustness, UndecidedCode, Urgency
 from service.engine.model.rules import PlanRule, RedFlagRule, Referral
 from service.engine.model.statements import AnswerValue
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from service.engine.model.kinds import Side
 from service.engine.model.statements import AnswerValue, Comparator
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from service.engine.model.kinds import AnswerType, Region, Role, SourceKind, Urgency
 from service.engine.model.rules import PlanRule, Qualifier, RedFlagRule, Referral
 from service.engine.model.sharing import LevelRate, LevelShare, StageRate
 from service.engine.model.statements import Test
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

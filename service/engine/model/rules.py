@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from service.engine.model.kinds import PlanKind, Urgency
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

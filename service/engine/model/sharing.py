@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from service.engine.model.kinds import LevelPart, SourceKind
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from service.records import dataclass
 
 AnswerValue = bool | str | float
 # Of an answer of which only a bound is known: ``<`` 38 is below 38, we do not know where.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Fault, MalformedInput, NotFound, NotSupported
 from service.fhir.codes.held import System, shown
 from service.fhir.parameters import Inputs, entry, parameters
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -6,7 +6,6 @@ Source of names and rules: http://hl7.org/fhir/R4/conceptmap-operation-translate
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Fault, NotFound
@@ -14,6 +13,7 @@ from service.fhir.codes.coded import Coded, coding_of, codings_of, raise_any
 from service.fhir.codes.held import Held, shown
 from service.fhir.codes.inverse import INVERSE
 from service.fhir.parameters import PARTS, RESOURCE, Input, Inputs, entry, group, parameters
+from service.records import dataclass
 
 Resource = dict[str, Any]
 SideOf = Callable[[Resource], str | None]  # the side a CodeableConcept states

@@ -7,12 +7,13 @@ that a code exists and never that one does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
 from service.errors import Fault, NotFound
 from service.fhir.terminology import SNOMED, Terminology
+from service.records import dataclass
 
 Resource = dict[str, Any]
 # Language -> how to get its wording: (id of a code system of ours, code) -> text.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from service.fhir.codes import code_system, concept_map, value_set
 from service.fhir.codes.code_system import spoken
 from service.fhir.codes.held import Held
 from service.fhir.parameters import Input, Inputs, read_inputs
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

@@ -6,13 +6,13 @@ Source of names and rules: http://hl7.org/fhir/R4/valueset-operations.html.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from service.errors import Fault, NotFound, NotSupported
 from service.fhir.codes.coded import asked, check_date, raise_any, validity, verdict
 from service.fhir.codes.held import ENGLISH, Concept, Held, System, shown
 from service.fhir.parameters import RESOURCE, Input, Inputs
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

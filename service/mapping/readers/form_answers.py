@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -12,6 +11,7 @@ from service.mapping.answers import ABSENT, PRESENT, answers_by_code
 from service.mapping.codes import option_code
 from service.mapping.form import ANSWER_ELEMENTS, Coding, FormItem
 from service.mapping.reading import Notebook, ReadingContext
+from service.records import dataclass
 
 _NUMBERS = ("decimal", "integer")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
 from service.fhir.bundles import Held
 from service.mapping.reading import Notebook
+from service.records import dataclass
 
 Sex = Literal["female", "male"]
 # Nobody on record grew older than 122; a birth date before that stands for a missing one (1800-01-01, 0001-01-01).

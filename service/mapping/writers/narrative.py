@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from html import escape
@@ -17,6 +16,7 @@ from service.mapping.writers.percentages import decimals, percentage
 from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.vocabulary import Vocabulary
 from service.mapping.writers.what_if import what_if_sentences
+from service.records import dataclass
 
 LISTED = 5  # findings listed on each side of the explanation
 REMARKS_LANGUAGE = "en"  # in which the readers of submissions word what they ignore or warn of

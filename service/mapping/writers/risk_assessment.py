@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -29,6 +28,7 @@ from service.mapping.writers.plan import plan_extensions
 from service.mapping.writers.service_request import service_request
 from service.mapping.writers.vocabulary import Vocabulary
 from service.mapping.writers.what_if import what_if_extensions
+from service.records import dataclass
 
 Resource = dict[str, Any]
 Extension = dict[str, Any]

@@ -12,7 +12,7 @@ from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Regexp
 
 from service.errors import Fault, KnowledgeBaseError
-from service.fhir.terminology import Terminology
+from service.fhir.terminology import SNOMED, Terminology
 from service.hooks.kinds import CardKind
 from service.records import dataclass
 
@@ -121,9 +121,10 @@ def services_directory() -> Path:
 def load_services(directory: Path, *, terminology: Terminology, form: str) -> HookServices:
     """The services of a folder in the order of their file names; KnowledgeBaseError with every fault of every file.
 
-    In a query, `[form]` stands for the canonical address of the form and `[measured]` for the LOINC codes of findings.
+    In a query, `[form]` stands for the canonical address of the form and `[coded]` for the codes of standards
+    that findings are recorded under.
     """
-    known = {"[form]": form, "[measured]": ",".join(f"{LOINC}|{code}" for code in measured_codes(terminology))}
+    known = {"[form]": form, "[coded]": ",".join(standard_codes(terminology))}
     faults: list[Fault] = []
     services: list[HookService] = []
     for path in sorted(directory.glob("*.json")):
@@ -142,12 +143,16 @@ def load_services(directory: Path, *, terminology: Terminology, form: str) -> Ho
     return HookServices(tuple(services))
 
 
-def measured_codes(terminology: Terminology) -> Sequence[str]:
-    """The LOINC codes that findings are recorded under, each once."""
+def standard_codes(terminology: Terminology) -> Sequence[str]:
+    """The LOINC and SNOMED CT codes that findings are recorded under, as a search takes them, each once.
+
+    A finding under one of them is found whatever its category, or without one: an alarm sign must not hide behind a category.
+    """
     system = terminology.resource("CodeSystem", "finding") or {}
     concepts: Iterable[dict[str, Any]] = system.get("concept", ())
     targets = (target for concept in concepts for target in terminology.targets("finding", concept["code"]))
-    return sorted({target.code for target in targets if target.system == LOINC})
+    systems = (LOINC, SNOMED) if terminology.snomed else (LOINC,)
+    return sorted({f"{target.system}|{target.code}" for target in targets if target.system in systems})
 
 
 def _service(raw: dict[str, Any], known: Mapping[str, str]) -> HookService:

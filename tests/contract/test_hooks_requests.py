@@ -359,6 +359,15 @@ def test_H9_everything_can_be_fetched(caller: FlaskClient, ehr: StubEhr) -> None
     assert "91.54%" in card["detail"] and "could not be seen" not in card["detail"]
 
 
+def test_A12_an_alarm_sign_recorded_without_a_category_is_found_by_its_code(caller: FlaskClient, ehr: StubEhr) -> None:
+    body = unsent(ehr)
+    body["context"]["patientId"] = "example-emergency"
+    ehr.hold(*(one for one in case("emergency") if one["resourceType"] != "QuestionnaireResponse"))
+    assert "category" not in ehr.resources["Observation", "saddle"]
+    card = caller.post("/cds-services/patient-view", json=body).get_json()["cards"][0]
+    assert card["indicator"] == "critical" and "Saddle numbness (present)" in card["detail"]
+
+
 def test_H9_a_key_that_was_sent_is_never_fetched(caller: FlaskClient, ehr: StubEhr) -> None:
     body = unsent(ehr, "forms")
     body["prefetch"]["findings"] = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}

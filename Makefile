@@ -39,8 +39,8 @@ check: lint  ## Quick look before a commit: lint, types, data, unit tests.
 bench: $(TEST_READY)  ## Measure the service against plain yardsticks.
 	$(TEST)/bin/python -m service bench $(ARGS)
 
-demo-ehr: $(TEST_READY)  ## Show it inside a record system: an encounter begins, a hip MRI is ordered, a card appears.
-	$(TEST)/bin/python -m tests.support.demo_ehr
+demo-ehr: $(RUN_READY)  ## Show it inside a record system, in the terminal and the browser: a hip MRI is ordered, a card appears.
+	@exec $(RUN)/bin/python -m tests.support.demo_ehr $(ARGS)
 
 docs: $(TEST_READY)  ## Bring generated pages and every figure in README up to date.
 	$(TEST)/bin/python -m tests.support.documents

@@ -83,17 +83,23 @@ class Detail:
         )
 
     def plan(self) -> str:
+        """What to do first; what it rests on after it."""
         lines = [plain(line) for line in plan_sentences(self._assessment, self._assessed_at, self._vocabulary)]
-        return _joined([*self._head(), _section(self._texts("plan-heading"), _bullets(lines)), *self._tail()])
+        plan = _section(self._texts("plan-heading"), _bullets(lines))
+        return _joined([*self._raised(), self._lead(), plan, *self._reserve(), *self._tail()])
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
     def _head(self) -> list[str]:
-        lead = f"**{plain(answer(self._assessment, self.patterns, self._vocabulary))}**"
+        return [*self._raised(), self._lead(), *self._reserve()]
+
+    def _lead(self) -> str:
+        return f"**{plain(answer(self._assessment, self.patterns, self._vocabulary))}**"
+
+    def _reserve(self) -> list[str]:
+        """Why it is not settled, if so, and what was screened for."""
         undecided = [plain(self._vocabulary.undecided_text(reason)) for reason in self._assessment.undecided]
         return [
-            *self._raised(),
-            lead,
             _section(self._texts("undecided-heading"), _bullets(undecided)) if undecided else "",
             " ".join(plain(sentence) for sentence in screening_sentences(self._assessment, self._vocabulary)),
         ]

@@ -383,6 +383,7 @@ def test_discharge_brings_the_plan_and_the_day_to_assess_again(client: FlaskClie
     (card,) = cards(client, "encounter-discharge", case("spine"))
     assert "assess again by 2" in card["summary"] and "### Plan" in card["detail"]
     assert "Advice:" in card["detail"] and "Evidence grade" in card["detail"]
+    assert card["detail"].index("### Plan") < card["detail"].index("No red flag is raised")  # what to do before what it rests on
     assert card["suggestions"][0]["label"] == "Add: Physiotherapist (lumbar spine)"
 
 

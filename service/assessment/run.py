@@ -102,7 +102,7 @@ def assess_subject(
     assessed_at = parts.now()
     reading = read_submission(resource, context=replace(parts.reading_context(assessed_at), stored=stored))
     options |= reading.options
-    reading = replace(reading, warnings=(*warnings, *reading.warnings), options=options)
+    reading = replace(reading, warnings=(*options.remarks, *warnings, *reading.warnings), options=options)
     assessment = parts.engine.assess(reading.case, what_if=options.what_if)
     change = parts.engine.compare(earlier_case(reading, reading.earlier), reading.case) if reading.earlier else None
     vocabulary = parts.vocabulary_in(options.language)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from service.errors import Fault, MalformedInput
-from service.fhir.parameters import Input, read_inputs
+from service.fhir.parameters import Input, Inputs, gather_inputs
 from service.fhir.search_results import CURSOR, MOST_PER_PAGE, PAGE
 from service.fhir.search_values import period
 from service.records import dataclass
@@ -87,28 +87,27 @@ class EverythingQuery:
 def read_everything(patient: str, *, query: Iterable[tuple[str, str]], body: Resource | None) -> EverythingQuery:
     """What a call of $everything asks for; MalformedInput with every fault. `body` is a validated Parameters resource."""
     pairs = list(query)
-    inputs = read_inputs(EVERYTHING, query=pairs, body=body, instance=True)
+    inputs, faults = gather_inputs(EVERYTHING, query=pairs, body=body, instance=True)
     # Types may be one comma-separated list, as in a search.
     types = tuple(name.strip() for text in inputs.many("_type") for name in str(text).split(",") if name.strip())
     since, count, cursor = inputs.one("_since"), inputs.one("_count", PAGE), inputs.one(CURSOR)
-    faults = []
     unknown = [name for name in types if name not in PATIENT_COMPARTMENT]
     if unknown:
         known = ", ".join(PATIENT_COMPARTMENT)
-        faults.append(_fault("_type", f"Types of the patient compartment held here: {known}.", "Ask for these only."))
+        faults.append(_fault(inputs, "_type", f"Types of the patient compartment held here: {known}.", "Ask for these only."))
     if not isinstance(count, int) or count < 0:
-        faults.append(_fault("_count", f"A page holds 0 to {MOST_PER_PAGE} resources.", "Give a whole number from 0."))
+        faults.append(_fault(inputs, "_count", f"A page holds 0 to {MOST_PER_PAGE} resources.", "Give a whole number from 0."))
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        faults.append(_fault(CURSOR, "It is what a next link of the same call holds.", "Follow the link unchanged."))
+        faults.append(_fault(inputs, CURSOR, "It is what a next link of the same call holds.", "Follow the link unchanged."))
     moment = None
     if since is not None:
         try:
             moment = datetime.fromisoformat(str(since))
         except ValueError:
-            faults.append(_fault("_since", "It is an instant with its zone.", "Write for example 2026-01-31T10:00:00Z."))
+            faults.append(_fault(inputs, "_since", "It is an instant with its zone.", "Write for example 2026-01-31T10:00:00Z."))
     dates = {name: period(str(inputs.one(name))) for name in ("start", "end") if name in inputs}
     faults += [
-        _fault(name, "It is a date, in whole or in part.", "Write for example 2026-01-31.")
+        _fault(inputs, name, "It is a date, in whole or in part.", "Write for example 2026-01-31.")
         for name, found in dates.items()
         if found is None
     ]
@@ -134,5 +133,5 @@ def read_everything(patient: str, *, query: Iterable[tuple[str, str]], body: Res
     )
 
 
-def _fault(name: str, rule: str, repair: str) -> Fault:
-    return Fault("value", f"The value of {name} is not understood.", where=f"?{name}", rule=rule, repair=repair)
+def _fault(inputs: Inputs, name: str, rule: str, repair: str) -> Fault:
+    return Fault("value", f"The value of {name} is not understood.", where=inputs.where(name), rule=rule, repair=repair)

@@ -140,17 +140,33 @@ def read_inputs(
     that the operation was called on one resource; of each tuple of `one_of` exactly one must be given. MalformedInput with every
     fault: names the operation does not take, values of another type, repetitions, what is missing; `faults` of the caller first.
     """
+    inputs, found = gather_inputs(taken, query=query, body=body, one_of=one_of, instance=instance)
+    wrong = [*faults, *found]
+    if wrong:
+        raise MalformedInput(wrong)
+    return inputs
+
+
+def gather_inputs(
+    taken: Sequence[Input],
+    *,
+    query: Iterable[tuple[str, str]] = (),
+    body: Resource | None = None,
+    one_of: Iterable[tuple[str, ...]] = (),
+    instance: bool = False,
+) -> tuple[Inputs, list[Fault]]:
+    """As `read_inputs`, but what is right and what is wrong side by side, for operations that have rules of their own."""
     by_name = {one.name: one for one in taken}
     found: dict[str, list[Given]] = {}
     named: set[str] = set()  # what was given at all, be it wrongly
-    wrong = list(faults)
+    wrong: list[Fault] = []
     names = ", ".join(one.name for one in taken if not one.refused and not (instance and one.type_only))
     for name, text in query:
         if name in SHAPING:
             continue
         known = by_name.get(name)
         named.add(name)
-        where = f"?{_printable(name)}"
+        where = f"?{printable(name)}"
         if refusal := _refusal(known, name, where, names, instance=instance):
             wrong.append(refusal)
         elif known is not None:
@@ -164,9 +180,7 @@ def read_inputs(
             _keep(_from_entry(known, parameter), known, found, wrong)
     wrong += _repeated(taken, found)
     wrong += _lacking(taken, one_of, named, instance=instance)
-    if wrong:
-        raise MalformedInput(wrong)
-    return Inputs({name: tuple(given) for name, given in found.items()})
+    return Inputs({name: tuple(given) for name, given in found.items()}), wrong
 
 
 def _repeated(taken: Iterable[Input], found: Mapping[str, Sequence[Given]]) -> Iterator[Fault]:
@@ -209,7 +223,7 @@ def missing(name: str, rule: str, repair: str = "") -> Fault:
 def _refusal(known: Input | None, name: str, where: str, names: str, *, instance: bool) -> Fault | None:
     if known is None:
         return Fault(
-            "not-supported", f"The parameter {_printable(name)} is not taken here.", where=where,
+            "not-supported", f"The parameter {printable(name)} is not taken here.", where=where,
             rule=f"Taken here: {names}.", repair="Correct the name (upper and lower case count) or leave it out.",
         )
     if known.refused:
@@ -275,7 +289,8 @@ def _other_type(known: Input, where: str, element: str) -> Fault:
                  repair=f"Write it as {element}.", spec=OPERATIONS_SPEC)
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
+    """A name as it may be repeated: letters, digits and what else parameters are made of, not too long."""
     kept = "".join(character for character in name[:40] if character.isascii() and (character.isalnum() or character in "_:.-"))
     return kept or "(unnamed)"
 

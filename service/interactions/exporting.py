@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode
 
-from service.errors import Fault, MalformedInput, NotFound, Unavailable
+from service.errors import Fault, NotFound, Unavailable
+from service.fhir.parameters import Inputs
 from service.fhir.search import SearchContext, read_query
 from service.fhir.times import instant
 from service.records import dataclass
@@ -252,31 +253,30 @@ class _Given(Exception):
     """The job was given up: cancelled, or the process ends."""
 
 
-def read_types(asked: Sequence[str], offered: Sequence[str]) -> tuple[str, ...]:
-    """The types to export: those asked for, in their order; MalformedInput for one that is not offered."""
-    names = [name.strip() for text in asked for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in offered]
-    if unknown:
-        raise MalformedInput(
-            Fault("not-supported", "A type is not exported here.", where="_type", rule=f"Exported are {', '.join(offered)}.",
-                  repair="Leave the others out of _type.")
+def read_types(inputs: Inputs, offered: Sequence[str], faults: list[Fault]) -> tuple[str, ...]:
+    """The types to export: those asked for, in their order, or all; to `faults` is added what is not offered."""
+    names = [name.strip() for text in inputs.many("_type") for name in text.split(",") if name.strip()]
+    if any(name not in offered for name in names):
+        faults.append(
+            Fault("not-supported", "A type is not exported here.", where=inputs.where("_type"),
+                  rule=f"Exported are {', '.join(offered)}.", repair="Leave the others out of _type.")
         )
     return tuple(dict.fromkeys(names)) or tuple(offered)
 
 
-def check_format(asked: str | None) -> None:
-    """Nothing if the files can be written so; MalformedInput otherwise."""
-    if asked is not None and asked.replace(" ", "+") not in FORMATS:
-        raise MalformedInput(
-            Fault("not-supported", "The files are not written in that form.", where="_outputFormat",
+def check_format(inputs: Inputs, faults: list[Fault]) -> None:
+    """Nothing; to `faults` is added a form in which files are not written."""
+    if inputs.one("_outputFormat", FORMATS[0]).replace(" ", "+") not in FORMATS:
+        faults.append(
+            Fault("not-supported", "The files are not written in that form.", where=inputs.where("_outputFormat"),
                   rule=f"Files are {FORMATS[0]}.", repair="Leave _outputFormat out.")
         )
 
 
-def check_async(respond_async: bool) -> None:
-    """Nothing if the caller knows that the answer comes later; MalformedInput otherwise."""
+def check_async(respond_async: bool, faults: list[Fault]) -> None:
+    """Nothing; to `faults` is added that the caller does not say that it knows the answer comes later."""
     if not respond_async:
-        raise MalformedInput(
+        faults.append(
             Fault("required", "An export is not answered at once.", where="Prefer",
                   rule="The request has the header Prefer: respond-async.", repair="Add it.",
                   spec="http://hl7.org/fhir/R4/async.html")

@@ -18,9 +18,9 @@ from service.fhir.times import instant
 from service.interactions.bundles import BUNDLES, BundleProcessor, Then
 from service.interactions.results import Done, EntryResult
 from service.web.errors import status_of
-from service.web.preferences import Return, read_preferences
+from service.web.preferences import ASSESS_ELSEWHERE, Return, check_assess, read_preferences
 from service.web.resources import STATUS, written_outcome
-from service.web.responses import resource_response
+from service.web.responses import resource_response, warn
 
 Resource = dict[str, Any]
 
@@ -36,6 +36,8 @@ def bundle_view(
         results: Sequence[EntryResult]
         preferences = read_preferences(request.headers.get("Prefer"))
         wanted = preferences.returning
+        if bundle["type"] != "transaction":
+            check_assess(preferences)
         assessing = preferences.assess and bundle["type"] == "transaction"
         if bundle["type"] == "transaction":
             results = processor.transaction(bundle, then=assess if assessing else None)
@@ -54,6 +56,8 @@ def bundle_view(
         response = resource_response(answer)
         if applied:
             response.headers["Preference-Applied"] = "assess"
+        elif preferences.assess and not assessing:
+            warn(response, ASSESS_ELSEWHERE)
         return response
 
     return view

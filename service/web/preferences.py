@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from service.errors import Fault, MalformedInput
 from service.records import dataclass
 
 Return = Literal["minimal", "representation", "OperationOutcome"]
 _RETURNS: tuple[Return, ...] = ("minimal", "representation", "OperationOutcome")
+
+ASSESS_ELSEWHERE = "Prefer: assess has no effect here: it is for transactions (POST /fhir); call $assess"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,20 @@ def read_preferences(header: str | None) -> Preferences:
         respond_async="respond-async" in wanted,
         assess="assess" in wanted,
     )
+
+
+def check_assess(preferences: Preferences) -> None:
+    """Nothing; MalformedInput where somebody strict prefers an assessment with what is no transaction.
+
+    Others get what they sent for, and a remark (`ASSESS_ELSEWHERE`): a preference may be left unheeded (RFC 7240, section 2).
+    """
+    if preferences.assess and preferences.strict:
+        raise MalformedInput(
+            Fault(
+                "not-supported",
+                "An assessment is preferred where none is made.",
+                where="Prefer",
+                rule="Prefer: assess is for a transaction Bundle that is posted to /fhir.",
+                repair="Send the resource in a transaction, or store it without the preference and call its $assess.",
+            )
+        )

@@ -14,6 +14,7 @@ from service.errors import Fault, MalformedInput
 from service.fhir import r4
 from service.fhir.etags import etag, tagged_version, tagged_versions
 from service.fhir.outcomes import operation_outcome
+from service.fhir.parameters import printable
 from service.fhir.subsets import part_of
 from service.interactions.conditions import ANYTHING, Expectation, check_id
 from service.interactions.history import history_bundle
@@ -22,10 +23,12 @@ from service.interactions.single import Interactions, check_type, not_found, rea
 from service.records import dataclass
 from service.storage.store import MOST_PER_PAGE, PAGE, HistoryQuery, ResourceStore, Version
 from service.web.parts import part_asked_for
-from service.web.preferences import read_preferences
-from service.web.responses import outcome_response, resource_response, stored_response, wants_indent
+from service.web.preferences import ASSESS_ELSEWHERE, check_assess, read_preferences
+from service.web.responses import outcome_response, resource_response, stored_response, wants_indent, warn
 
 _POSITION = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
+_HISTORY_OF_OTHERS = ("_at", "_list", "_sort")  # known to FHIR; without them other versions would come than were asked for
+_MOST_NAMED = 20  # parameters without effect that are spoken of
 STATUS = {"created": 201, "updated": 200, "deleted": 200, "unchanged": 200, "found": 200}
 
 
@@ -66,7 +69,11 @@ class ResourceViews:
             bundle = history_bundle(
                 page, query, address=self.address(), bundle_id=self.new_id(), applied=applied, as_text=not wants_indent()
             )
-            return resource_response(bundle)
+            response = resource_response(bundle)
+            left_out = [printable(name) for name in request.args if name not in ("_format", "_pretty", *applied)]
+            if left_out:  # a history has no place for an OperationOutcome: every entry is a version of something
+                warn(response, f"without effect: {', '.join(left_out[:_MOST_NAMED])}")
+            return response
 
         return view
 
@@ -138,14 +145,15 @@ class ResourceViews:
         return view
 
     def _body(self, type_name: str) -> r4.Parsed:
+        check_assess(read_preferences(request.headers.get("Prefer")))
         parsed = r4.parse(request.get_data(cache=False), limits=self.limits, expected=type_name)
         check_type(parsed.resource["resourceType"], type_name)
         return parsed
 
     def _written(self, done: Done, warnings: tuple[Fault, ...]) -> Response:
         """The answer to a write: status and headers always the same, the body as the caller prefers it."""
-        wanted = read_preferences(request.headers.get("Prefer")).returning
-        status = STATUS[done.effect]
+        preferences = read_preferences(request.headers.get("Prefer"))
+        wanted, status = preferences.returning, STATUS[done.effect]
         if done.effect == "deleted":
             told = wanted == "OperationOutcome"
             response = outcome_response(written_outcome(done, warnings), 200) if told else Response(status=204)
@@ -157,6 +165,8 @@ class ResourceViews:
         else:
             assert done.version is not None and done.version.body is not None
             response = stored_response(done.version.body, status)
+        if preferences.assess:
+            warn(response, ASSESS_ELSEWHERE)
         if done.version is not None:
             add_version_headers(response, done.version)
             if done.effect in ("created", "unchanged"):
@@ -230,6 +240,7 @@ def read_history_query(
     """The history that the address asks for, and the parameters that were applied; MalformedInput with every wrong value."""
     faults: list[Fault] = []
     applied: dict[str, str] = {}
+    strict = read_preferences(request.headers.get("Prefer")).strict
     count, since, before = PAGE, None, None
     for name, value in request.args.items(multi=True):
         if name == "_count" and value.isascii() and value.isdigit() and len(value) < 10:
@@ -252,13 +263,15 @@ def read_history_query(
                     spec="http://hl7.org/fhir/R4/http.html#history",
                 )
             )
-        elif name not in ("_format", "_pretty") and read_preferences(request.headers.get("Prefer")).strict:
+        elif name in _HISTORY_OF_OTHERS or (name not in ("_format", "_pretty") and strict):
             faults.append(
                 Fault(
                     "not-supported",
-                    "A history has no parameter of that name.",
+                    f"A history has no parameter {printable(name)} here.",
+                    where=f"?{printable(name)}",
                     rule="The parameters of a history are _count and _since.",
                     repair="Leave the parameter out.",
+                    spec="http://hl7.org/fhir/R4/http.html#history",
                 )
             )
     if faults:

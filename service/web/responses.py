@@ -28,6 +28,11 @@ def outcome_response(outcome: Mapping[str, Any], status: int) -> Response:
     return Response(serialise(dict(outcome), pretty=wants_indent()), status, content_type=_OUTCOME_TYPE)
 
 
+def warn(response: Response, text: str) -> None:
+    """Add a remark in plain ASCII to an answer that has no place for an OperationOutcome."""
+    response.headers.add("Warning", f'299 - "{text}"')
+
+
 def wants_indent() -> bool:
     """Whether the request asks for indented JSON."""
     return request.args.get("_pretty", "").lower() == "true"

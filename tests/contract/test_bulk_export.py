@@ -164,9 +164,9 @@ def test_files_expire(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> N
     ("query", "headers", "where"),
     [
         ("", {}, "Prefer"),
-        ("?_type=Subscription", ASYNC, "_type"),
+        ("?_type=Subscription", ASYNC, "?_type"),
         ("?_since=yesterday", ASYNC, "?_since"),
-        ("?_outputFormat=text/csv", ASYNC, "_outputFormat"),
+        ("?_outputFormat=text/csv", ASYNC, "?_outputFormat"),
         ("?_typeFilter=x", ASYNC, "?_typeFilter"),
     ],
 )
@@ -174,6 +174,12 @@ def test_what_is_not_offered_is_refused(client: FlaskClient, query: str, headers
     response = client.get(f"/fhir/$export{query}", headers=headers)
     assert response.status_code == 400, response.text
     assert response.get_json(force=True)["issue"][0]["expression"] == [where]
+
+
+def test_all_that_is_wrong_with_a_kick_off_is_told_at_once(client: FlaskClient) -> None:
+    response = client.get("/fhir/$export?_type=Subscription&_since=yesterday&_outputFormat=text/csv&_typeFilter=x")
+    places = [issue["expression"][0] for issue in response.get_json(force=True)["issue"]]
+    assert (response.status_code, sorted(places)) == (400, ["?_outputFormat", "?_since", "?_type", "?_typeFilter", "Prefer"])
 
 
 def test_too_many_at_a_time_are_put_off(client: FlaskClient) -> None:

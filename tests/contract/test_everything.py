@@ -151,4 +151,8 @@ def test_what_is_not_understood_is_told_at_once(stored: FlaskClient, record: dic
     assert len(issues) == 3
     issues_of(send(stored, "GET", f"/{patient}/$everything?start=yesterday"), 400, "value", "invalid")
     issues_of(send(stored, "GET", f"/{patient}/$everything?end=2026-02-30"), 400, "value", "invalid")
+    query = "start=yesterday&end=2026-02-30&foo=1&_since=x&_type=Shoe&_count=-1&_cursor=x"
+    issues = issues_of(send(stored, "GET", f"/{patient}/$everything?{query}"), 400, "value")
+    told = {issue["expression"][0] for issue in issues}
+    assert told == {"?start", "?end", "?foo", "?_since", "?_type", "?_count", "?_cursor"}
     issues_of(send(stored, "GET", "/Patient/nobody/$everything"), 404, "not-found")

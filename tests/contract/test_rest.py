@@ -586,3 +586,22 @@ def test_the_front_door_lists_places_that_are_there_and_leads_browsers_to_the_pa
 def test_the_picture_of_the_tab_is_one(client: FlaskClient) -> None:
     response = client.get("/favicon.ico")
     assert (response.content_type, response.data[:4]) == ("image/vnd.microsoft.icon", b"\0\0\1\0")
+
+
+# --- parameters that $assess has not -----------------------------------------------------------------------------
+
+
+def test_a_parameter_that_assess_has_not_is_told_in_the_answer_or_refused(client: FlaskClient, hip_case: Resource) -> None:
+    path = "/fhir/QuestionnaireResponse/$assess?foo=1&what-if=true&_pretty=true"
+    answer = post(client, path, hip_case)
+    assert answer.status_code == 200
+    warnings = [
+        {part["url"]: part["valueString"] for part in extension["extension"]}
+        for extension in json.loads(answer.data)["extension"]
+        if extension["url"].endswith("/warning")
+    ]
+    assert [warning["message"] for warning in warnings if warning.get("where") == "?foo"] == [
+        "The parameter foo of the address is none of $assess; it has no effect."
+    ]
+    refused = post(client, path + "&care-plan=x", hip_case, headers={"Prefer": "handling=strict"})
+    assert {issue["expression"][0] for issue in assert_outcome(refused, 400, "value", "not-supported")} == {"?foo", "?care-plan"}

@@ -280,6 +280,21 @@ def test_deleting_a_version_of_what_never_existed_is_412(stored: FlaskClient, ta
     issues_of(send(stored, "DELETE", "/Observation/never-there", If_Match=tag), 412, "conflict")
 
 
+# --- Prefer: assess ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["/Observation", ""])
+def test_an_assessment_preferred_where_none_is_made_is_told_or_refused(stored: FlaskClient, place: str) -> None:
+    body = observation() if place else {"resourceType": "Bundle", "type": "batch"}
+    lenient = send(stored, "POST", place, body, Prefer="assess")
+    assert lenient.status_code == (201 if place else 200)
+    assert "Prefer: assess has no effect here" in lenient.headers["Warning"] and "Preference-Applied" not in lenient.headers
+    before = read_json(send(stored, "GET", "/_history?_count=1"))
+    strict = issues_of(send(stored, "POST", place, body, Prefer="assess, handling=strict"), 400, "not-supported")
+    assert strict[0]["expression"] == ["Prefer"]
+    assert read_json(send(stored, "GET", "/_history?_count=1"))["entry"] == before["entry"]
+
+
 # --- history ---------------------------------------------------------------------------------------------------------
 
 
@@ -326,8 +341,18 @@ def test_a_history_since_a_time_and_its_faults(stored: FlaskClient) -> None:
     assert read_json(stored.get("/fhir/Practitioner/_history", query_string={"_since": "2020-01-01T00:00:00Z"}))["entry"]
     for query in ("_count=-1", "_count=abc", "_since=banana", "_since=2026-01-01T10:00:00", "_before=x"):
         issues_of(stored.get(f"/fhir/Practitioner/_history?{query}"), 400, "value")
-    assert stored.get("/fhir/Practitioner/_history?bogus=1").status_code == 200
-    issues_of(stored.get("/fhir/Practitioner/_history?bogus=1", headers={"Prefer": "handling=strict"}), 400, "not-supported")
+
+
+@pytest.mark.parametrize("place", ["/Practitioner/_history", "/_history"])
+def test_a_parameter_that_a_history_has_not_is_told_or_refused(stored: FlaskClient, place: str) -> None:
+    lenient = send(stored, "GET", f"{place}?bogus=1&_count=5&b%22c=1")
+    assert (lenient.status_code, lenient.headers["Warning"]) == (200, '299 - "without effect: bogus, bc"')
+    assert "bogus" not in read_json(lenient)["link"][0]["url"]
+    assert "Warning" not in send(stored, "GET", f"{place}?_count=5&_pretty=true").headers
+    strict = issues_of(send(stored, "GET", f"{place}?bogus=1&_count=x", Prefer="handling=strict"), 400, "not-supported")
+    assert [issue["expression"] for issue in strict] == [["?bogus"], ["?_count"]]
+    for name in ("_at", "_list", "_sort"):
+        assert issues_of(send(stored, "GET", f"{place}?{name}=2026"), 400, "not-supported")[0]["expression"] == [f"?{name}"]
 
 
 # --- text ------------------------------------------------------------------------------------------------------------

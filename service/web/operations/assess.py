@@ -10,7 +10,9 @@ from flask import Response, request
 
 from service.assessment.run import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.errors import Fault, MalformedInput
+from service.fhir.parameters import printable
 from service.storage.store import ResourceStore
+from service.web.preferences import read_preferences
 from service.web.responses import resource_response
 
 Resource = dict[str, Any]
@@ -33,6 +35,7 @@ class Assess(Protocol):
     ) -> Resource: ...
 
 
+_MOST_NAMED = 20  # unknown parameters that are spoken of
 # What can be assessed. Other types in Parameters (the Patient, an Encounter) are context and welcome on every form.
 _ASSESSABLE = ("QuestionnaireResponse", "Observation", "Bundle")
 
@@ -45,7 +48,8 @@ def assess_view(assess: Assess, languages: Sequence[str], type_name: str | None)
 
     def view(resource_id: str | None = None) -> Response:
         wanted = language_for(list(request.accept_languages), languages)
-        options = replace(read_options(request.args.to_dict(flat=False)), language=wanted)
+        strict = read_preferences(request.headers.get("Prefer")).strict
+        options = replace(read_options(request.args.to_dict(flat=False), strict=strict), language=wanted)
         answer = assess(request.get_data(cache=False), type_name, options, resource_id=resource_id)
         response = resource_response(answer)
         response.content_language.add(wanted)
@@ -71,10 +75,10 @@ def language_for(accepted: Sequence[tuple[str, float]], languages: Sequence[str]
     return languages[0]
 
 
-def read_options(query: dict[str, list[str]]) -> AssessOptions:
+def read_options(query: dict[str, list[str]], *, strict: bool = False) -> AssessOptions:
     """What the query of the address asks for; MalformedInput with every option that is neither true nor false.
 
-    Names that are none of ours are left alone, as FHIR wants it.
+    Names that are none of ours are left out and remarked on; a `strict` caller wants them refused.
     """
     faults = [
         Fault(
@@ -87,9 +91,22 @@ def read_options(query: dict[str, list[str]]) -> AssessOptions:
         for name in OPTION_NAMES
         if query.get(name, ["false"]) not in (["true"], ["false"])
     ]
-    if faults:
-        raise MalformedInput(faults)
-    return NOTHING_MORE.asking({field: query.get(name) == ["true"] for name, field in OPTION_NAMES.items()})
+    unknown = [_unknown(name) for name in query if name not in OPTION_NAMES and name not in ("_format", "_pretty")][:_MOST_NAMED]
+    if faults or (strict and unknown):
+        raise MalformedInput([*faults, *(unknown if strict else ())])
+    asked = NOTHING_MORE.asking({field: query.get(name) == ["true"] for name, field in OPTION_NAMES.items()})
+    return replace(asked, remarks=tuple(replace(fault, severity="warning") for fault in unknown))
+
+
+def _unknown(name: str) -> Fault:
+    shown = printable(name)
+    return Fault(
+        "not-supported",
+        f"The parameter {shown} of the address is none of $assess; it has no effect.",
+        where=f"?{shown}",
+        rule=f"The parameters are {', '.join(OPTION_NAMES)}, _format and _pretty. An assessment is given whole, red flags first.",
+        repair="Correct the name or leave it out.",
+    )
 
 
 def check_form(resource: Resource, type_name: str, *, also: Collection[str] = ()) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request, send_file
 from werkzeug.http import http_date
 
+from service.errors import Fault, MalformedInput
 from service.fhir import r4
-from service.fhir.parameters import Input, read_inputs
+from service.fhir.parameters import Input, gather_inputs
 from service.fhir.resource_types import RESOURCE_TYPES
 from service.interactions.exporting import (
     EXPORTED,
@@ -42,12 +43,16 @@ def export_view(
         offered = tuple(one for one in offered if one != "Provenance")  # of Provenance R4 asks for the patient otherwise
 
     def view() -> Response:
-        check_async(read_preferences(request.headers.get("Prefer")).respond_async)
         raw = request.get_data(cache=False) if request.method == "POST" else b""
         body = r4.parse(raw, limits=limits, expected="Parameters").resource if raw else None
-        inputs = read_inputs(INPUTS, query=request.args.items(multi=True), body=body)
-        check_format(inputs.one("_outputFormat"))
-        types = read_types(inputs.many("_type"), offered)
+        faults: list[Fault] = []
+        check_async(read_preferences(request.headers.get("Prefer")).respond_async, faults)
+        inputs, wrong = gather_inputs(INPUTS, query=request.args.items(multi=True), body=body)
+        faults += wrong
+        check_format(inputs, faults)
+        types = read_types(inputs, offered, faults)
+        if faults:
+            raise MalformedInput(faults)
         pairs = [(name, str(value)) for name in ("_type", "_since", "_outputFormat") for value in inputs.many(name)]
         job = exports.ask(level, types, inputs.one("_since", ""), request=request_address(address(), level, pairs))
         response = Response(status=202)

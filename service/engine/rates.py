@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import field
+from itertools import compress
 
 from service.engine.model import Finding, Group, KnowledgeBase, Likelihood, Observable
 from service.engine.odds import expit, logit
@@ -125,14 +127,14 @@ def level_rates(
     """
     targets = []
     for use, figure, comparator in zip(uses, figures, compared_with, strict=True):
-        plain = sum(rate for rate, inside in zip(background, use.levels, strict=True) if inside)
-        other = plain if comparator is None else sum(r for r, inside in zip(comparator, use.levels, strict=True) if inside)
+        plain = _mass(background, use.levels)
+        other = plain if comparator is None else _mass(comparator, use.levels)
         targets.append(statement_rate(use, figure, compared_with=other, background=plain))
     rates = list(background)
     for _ in range(FITTING_ROUNDS):
         change = 0.0
         for use, target in zip(uses, targets, strict=True):
-            inside_mass = sum(rate for rate, inside in zip(rates, use.levels, strict=True) if inside)
+            inside_mass = _mass(rates, use.levels)
             scale_in, scale_out = target / inside_mass, (1.0 - target) / (1.0 - inside_mass)
             for index, inside in enumerate(use.levels):
                 scaled = rates[index] * (scale_in if inside else scale_out)
@@ -141,6 +143,11 @@ def level_rates(
         if change < FITTING_TOLERANCE or len(uses) == 1:
             break
     return tuple(rates)
+
+
+def _mass(rates: Sequence[float], levels: tuple[bool, ...]) -> float:
+    """Sum of the rates of the levels that make a statement true."""
+    return sum(compress(rates, levels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +168,23 @@ class ObservablePlan:
     fillings: tuple[Filling, ...]
     groups: Mapping[str, Group]
     prevalences: Mapping[str, float]  # of the conditions that can be members of a group
+    _of_tables: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def rates(
         self, *, background: Sequence[float] | None = None, figures: Mapping[str, Figures] | None = None
     ) -> dict[str, tuple[float, ...]]:
         """Level rates per condition; conditions that no row fills are left out and mean the background.
 
-        `background` and `figures` (by row id) stand in for those of the tables: for draws and for slopes.
+        `background` and `figures` (by row id) stand in for those of the tables: for draws and for slopes. Those of the tables
+        are asked for most and kept.
         """
-        base = tuple(background) if background is not None else backgrounds(self.observable)
-        taken = figures or {}
+        if background is None and not figures:
+            if not self._of_tables:
+                self._of_tables.update(self._fitted(backgrounds(self.observable), {}))
+            return dict(self._of_tables)
+        return self._fitted(tuple(background) if background is not None else backgrounds(self.observable), figures or {})
+
+    def _fitted(self, base: tuple[float, ...], taken: Mapping[str, Figures]) -> dict[str, tuple[float, ...]]:
         first: dict[str, tuple[float, ...]] = {}
         for filling in self.fillings:
             if not filling.second_pass:
@@ -297,10 +311,9 @@ def compile_rates(knowledge: KnowledgeBase, condition_ids: Sequence[str], *, set
     compiled: dict[str, dict[str, CompiledRates]] = {}
     for observable in knowledge.observables:
         filled: dict[str, list[str]] = {}
+        spoken_of = [group for group in knowledge.groups if (observable.id, group.id) in by_target]
         for condition_id in (*condition_ids, *set_level_ids):
-            via, rows = rows_for(
-                observable.id, condition_id, by_target, () if condition_id in set_level_ids else knowledge.groups
-            )
+            via, rows = rows_for(observable.id, condition_id, by_target, () if condition_id in set_level_ids else spoken_of)
             if rows:
                 filled.setdefault(via, []).append(condition_id)
         fillings = tuple(

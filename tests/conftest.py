@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,9 +24,18 @@ if TYPE_CHECKING:  # the unit tests of one layer need not load the others
 
 Resource = dict[str, Any]
 
+ROOT = Path(__file__).resolve().parents[1]
+
 pytest_plugins = ["support.databases"]
 
 limit_blas_threads()  # as the command line does, and before any test imports NumPy
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the service once. Hundreds of tests start it, and where Python is told not to write what it compiled
+    (PYTHONDONTWRITEBYTECODE, common in containers) each of them would compile it anew, for longer than the rest of the start."""
+    if not hasattr(config, "workerinput"):  # once for all workers
+        compileall.compile_dir(ROOT / "service", quiet=1)
 
 
 @pytest.fixture(scope="session")

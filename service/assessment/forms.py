@@ -114,7 +114,7 @@ def populate(
         asked.append({"name": "subject", "valueReference": given.subject})
     context = parts.reading_context(parts.now())
     reading = read_submission(
-        {"resourceType": "Parameters", "parameter": asked}, context=replace(context, stored=tuple(stored or ()))
+        {"resourceType": "Parameters", "parameter": asked}, context=replace(context, stored=tuple(stored or ()), of_today=True)
     )
     notebook.warnings += _remarks(reading)
     populated = populated_response(questionnaire, reading, context, notebook)

@@ -90,7 +90,7 @@ def _assessed(
             break
         fixed, parameters = _parameters(resources, request)
         try:
-            result = assess_subject(parameters, parts=parts, options=options)
+            result = assess_subject(parameters, parts=parts, options=options, of_today=True)
         except InvalidInput as error:
             refused = _refused(error.faults, fixed, len(resources))
             if not refused or turn == MOST_READINGS - 1:

@@ -192,7 +192,8 @@ def _condition(row: Row) -> Condition:
 
 def _finding(row: Row) -> Finding:
     values = {name: row[name] for name in Finding.__dataclass_fields__}
-    return Finding(**(values | {"burden": int(row["burden"])}))
+    days = row["valid_days"]
+    return Finding(**(values | {"burden": int(row["burden"]), "valid_days": None if days is None else int(days)}))
 
 
 def _citation(row: Row) -> Citation:

@@ -96,6 +96,7 @@ class FindingSchema(TableSchema):
     definite = YesNo()
     parts = Items()
     present_when = Statement(empty=True)
+    valid_days = Number(1, 36_500, empty=True)
     lifelong = YesNo()
 
 

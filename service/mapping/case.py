@@ -20,10 +20,10 @@ from service.mapping.readers.observation import read_observation
 from service.mapping.readers.patient import Demographics, read_patient
 from service.mapping.readers.questionnaire_response import read_questionnaire_response
 from service.mapping.reading import Ignored, Input, Notebook, Reading, ReadingContext, Statement, UsedAnswer, named
-from service.mapping.references import ReferenceIndex, name_of, references_in
+from service.mapping.references import Reference, ReferenceIndex, name_of, references_in
 from service.mapping.subject import STATELESS, Subject, find_subject, is_about
 from service.mapping.submission import Submission, unpack
-from service.mapping.times import effective_text
+from service.mapping.validity import in_time
 
 __all__ = ["Ignored", "Input", "Reading", "ReadingContext", "UsedAnswer", "read_submission"]
 
@@ -50,6 +50,8 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     if notebook.faults or subject is None:
         raise InvalidInput(notebook.faults)
     patient = read_patient(subject.patient, context.assessed_at, notebook) if subject.patient is not None else Demographics()
+    encounter = find_encounter(submission, subject, index, notebook)
+    in_time(notebook, _held_encounters(encounter, submission, index), context)
     merged, side = merge(context, notebook)
     merged = settle_demographics(merged, patient, context, notebook)
     inputs = _inputs(merged)
@@ -66,7 +68,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     return Reading(
         case=case,
         subject=subject.reference,
-        encounter=find_encounter(submission, subject, index, notebook),
+        encounter=encounter,
         used=tuple(_used(one, inputs) for one in merged),
         ignored=tuple(notebook.ignored),
         warnings=tuple(notebook.warnings),
@@ -76,6 +78,14 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
         options=submission.options,
         earlier=notebook.earlier,
     )
+
+
+def _held_encounters(encounter: Reference | None, submission: Submission, index: ReferenceIndex) -> list[Held]:
+    """The Encounter that the assessment belongs to, if it was sent along."""
+    if encounter is None:
+        return []
+    meant = str(encounter.get("reference", ""))
+    return [held for held in submission.of_type("Encounter") if index.same(name_of(held), meant)]
 
 
 def _read(held: Held, subject: Subject | None, index: ReferenceIndex, context: ReadingContext, notebook: Notebook) -> None:
@@ -169,7 +179,7 @@ def _used(one: Merged, inputs: dict[int, Input]) -> UsedAnswer:
         statement.finding_id,
         statement.value,
         tuple(references),
-        effective_text(statement.source),
+        statement.effective,
         statement.comparator,
         statement.side,
     )

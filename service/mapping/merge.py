@@ -19,7 +19,7 @@ from service.errors import Fault
 from service.mapping.dangers import states_danger
 from service.mapping.reading import Notebook, ReadingContext, Statement, named
 from service.mapping.sides import outdone, speaks_of_other_side, symmetrical, symptomatic_side, told_side
-from service.mapping.times import effective_text, is_newer, moment
+from service.mapping.times import is_newer, moment
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -117,14 +117,18 @@ def _in_order(statements: Sequence[Statement], knowledge: KnowledgeBase) -> list
 
 
 def _outdates(newer: Statement, older: Statement, knowledge: KnowledgeBase) -> bool:
-    dated, other = effective_text(newer.source), effective_text(older.source)
+    dated, other = _date(newer), _date(older)
     if moment(other) is None:
         return moment(dated) is not None and not states_danger(older, knowledge)
     return is_newer(dated, other)
 
 
 def _moment(statement: Statement) -> datetime:
-    return moment(effective_text(statement.source)) or _BEFORE_ALL
+    return moment(_date(statement)) or _BEFORE_ALL
+
+
+def _date(statement: Statement) -> str:
+    return "" if statement.ahead else statement.effective
 
 
 def _why(decisive: Statement, other: Statement, knowledge: KnowledgeBase) -> str:

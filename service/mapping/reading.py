@@ -14,6 +14,7 @@ from service.fhir.terminology import Terminology
 from service.mapping.form import Form
 from service.mapping.options import NOTHING_MORE, AssessOptions
 from service.mapping.references import Reference
+from service.mapping.times import effective_text
 from service.records import dataclass
 
 
@@ -21,6 +22,7 @@ from service.records import dataclass
 class ReadingContext:
     """What a submission is read against. `assessed_at` has a time zone; `questionnaire` is the form in force.
 
+    `of_today`: it is a record, asked about today, whose parts were written at any time (`validity.py`).
     `form` is `questionnaire` prepared once by `own_form`; without it every reading prepares it anew. `stored` are resources that
     the submission names and this service holds: they are read as if they had been sent along.
     """
@@ -32,6 +34,7 @@ class ReadingContext:
     base_url: str
     form: Form | None = None
     stored: tuple[Held, ...] = ()
+    of_today: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,13 @@ class Statement:
     side: Side | None = None
     final: bool = True
     carried: bool = False  # from an earlier assessment: any new answer goes before it
+    dated: str | None = None  # where it is of another time than its resource; empty: of no known time
+    ahead: bool = False  # dated after the assessment, so that its date says nothing of which answer is newer
+
+    @property
+    def effective(self) -> str:
+        """When it was so, as it was written; empty if nobody said."""
+        return effective_text(self.source) if self.dated is None else self.dated
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from service.fhir.bundles import Held, Resource
 
@@ -45,6 +45,11 @@ def is_newer(text: str, other: str) -> bool:
         return mine > theirs
     shared = min(len(text), len(other), _DATE)
     return text[:shared] > other[:shared]
+
+
+def written_end(text: str, begin: datetime) -> datetime:
+    """A moment that the text's time is not later than: a year and a month end with their longest, a day with itself."""
+    return begin + timedelta(days={4: 365, 7: 30}.get(len(text), 0))
 
 
 def moment(text: str) -> datetime | None:

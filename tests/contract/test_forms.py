@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from support.dated import moved_to_yesterday, yesterday
 from werkzeug.test import TestResponse
 
 from service.fhir import r4
@@ -270,7 +272,7 @@ def observation(context_code: str, system: str, **more: Any) -> Resource:
         "resourceType": "Observation",
         "status": "final",
         "subject": {"reference": "Patient/1"},
-        "effectiveDateTime": "2026-01-02",
+        "effectiveDateTime": yesterday().isoformat(),
         "code": {"coding": [{"system": system, "code": context_code}]},
         **more,
     }
@@ -333,7 +335,7 @@ def test_S9_populate_fills_in_what_the_record_answers(client: FlaskClient, setti
 
 
 def test_S9_a_populated_form_assesses_as_the_record_does(client: FlaskClient) -> None:
-    form = json.loads((DATA / "hip.json").read_text()) | {"subject": {"reference": "Patient/1"}}
+    form = json.loads(moved_to_yesterday((DATA / "hip.json").read_text())) | {"subject": {"reference": "Patient/1"}}
     bundle = json.loads(r4.serialise(parts_of(post(client, "QuestionnaireResponse/$extract", form))["return"]))
     filled = populate(client, bundle)["response"]
     by_record = json.loads(post(client, "$assess", form).data)
@@ -376,6 +378,14 @@ def test_S9_a_bound_is_not_an_answer(client: FlaskClient, settings: Any) -> None
     found = populate(client, observation("hip_flexion_rom", f"{settings.base_url}/CodeSystem/finding", valueQuantity=bound))
     assert "hip_flexion_rom" not in answers_of(found["response"])
     assert "only a bound" in json.dumps(found["issues"])
+
+
+def test_A3_what_is_too_old_to_count_is_not_filled_in_and_said(client: FlaskClient, settings: Any) -> None:
+    fever = observation("fever", f"{settings.base_url}/CodeSystem/finding", valueBoolean=True)
+    found = populate(client, fever | {"effectiveDateTime": "2015-01-01"}, PATIENT)
+    assert "fever" not in answers_of(found["response"])
+    issues = json.dumps(found["issues"])
+    assert "Too old" in issues and "Ask whether it is still so" in issues
 
 
 def test_S9_for_a_patient_of_whom_nothing_is_sent_the_form_is_empty(client: FlaskClient) -> None:
@@ -467,7 +477,8 @@ def test_S9_local_fills_in_what_is_stored_of_the_patient(stored: FlaskClient, re
 
 def test_S9_what_is_sent_counts_beside_what_is_stored(stored: FlaskClient, record: dict[str, str], settings: Any) -> None:
     sent = observation("hip_flexion_rom", f"{settings.base_url}/CodeSystem/finding", valueQuantity=NINETY_FIVE | {"value": 80})
-    newer = sent | {"subject": {"reference": "Patient/local-1"}, "effectiveDateTime": "2026-01-10", "id": "sent"}
+    today = datetime.now(UTC).date().isoformat()
+    newer = sent | {"subject": {"reference": "Patient/local-1"}, "effectiveDateTime": today, "id": "sent"}
     found = fill(stored, "Patient/local-1", LOCAL, {"name": "context", "part": [{"name": "content", "resource": newer}]})
     answers = answers_of(found["response"])
     assert (answers["hip_flexion_rom"], answers["fadir"]) == (80, "present")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from support.dated import yesterday
 from support.hook_calls import SERVICE, SNOMED, broken_rules, case, hook_call, order, patient_of
 
 from service import hooks
@@ -46,7 +47,7 @@ def observation(code: str, value: Resource, *, number: int = 1) -> Resource:
         "status": "final",
         "code": {"coding": [{"system": "https://hipspine.example/fhir/CodeSystem/finding", "code": code}]},
         "subject": {"reference": "Patient/1"},
-        "effectiveDateTime": "2026-02-01",
+        "effectiveDateTime": yesterday().isoformat(),
         **value,
     }
 
@@ -72,7 +73,7 @@ def test_T4_a_card_holds_what_is_needed_to_check_it(client: FlaskClient) -> None
     assert "91.54%" in detail and "Spine only" in card["summary"] and card["indicator"] == "info"
     assert "### Why: Spine only" in detail and "### What speaks against it" in detail
     assert "log-odds +0.45" in detail and "](https://doi.org/" in detail
-    assert "QuestionnaireResponse/spine-1, 2026-03-02" in detail and "### Limits" in detail
+    assert f"QuestionnaireResponse/spine-1, {yesterday()}" in detail and "### Limits" in detail
     assert "Not for emergencies and not for use by patients on their own" in detail
     assert card["source"]["topic"]["code"] == "source"
     assert "Examine next: " in card["summary"]
@@ -282,6 +283,13 @@ def test_signs_that_many_patients_have_for_other_reasons_stay_silent_without_the
     both = [observation(finding, told), observation("saddle_anaesthesia", told, number=2)]
     (card,) = cards(client, "encounter-start", both)
     assert card["indicator"] == "critical" and "cauda equina" in card["detail"].lower()
+
+
+def test_A3_an_acute_sign_of_years_ago_is_no_alarm_today(client: FlaskClient) -> None:
+    old = {**answered("present"), "effectiveDateTime": "2019-01-01"}
+    (card,) = cards(client, "patient-view", [observation("fever", old), observation("pain_groin", answered("present"), number=2)])
+    assert card["indicator"] == "info"
+    assert cards(client, "patient-view", [observation("saddle_anaesthesia", old)]) == []
 
 
 def test_the_same_signs_are_an_alarm_once_the_pain_is_known(client: FlaskClient) -> None:

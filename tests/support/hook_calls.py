@@ -8,6 +8,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from support.dated import moved_to_yesterday
+
 Resource = dict[str, Any]
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -18,8 +20,8 @@ URGENCIES = ("info", "warning", "critical")
 
 
 def case(name: str) -> list[Resource]:
-    """The resources of an example case as a record system holds them: the patient first, every one with an id."""
-    text = (DATA / f"{name}.json").read_text(encoding="utf-8")
+    """The resources of an example case as a record system holds them: of late, the patient first, every one with an id."""
+    text = moved_to_yesterday((DATA / f"{name}.json").read_text(encoding="utf-8"))
     data = json.loads(text)
     held = data.get("entry") or data.get("parameter") or [{"resource": data}]
     for number, entry in enumerate(held):

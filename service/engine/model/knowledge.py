@@ -71,6 +71,7 @@ class Finding:
     present_when: Test | None = None  # of a yes/no finding: the measured values that mean "present", in `unit`
     minimum: float | None = None  # of a quantity, in its unit
     maximum: float | None = None
+    valid_days: int | None = None  # how long an answer counts, by judgement; None: for good
     lifelong: bool = False  # once so it stays so: a problem that is over still states it
 
 

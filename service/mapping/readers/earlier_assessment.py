@@ -33,10 +33,22 @@ def read_earlier_assessment(held: Held, context: ReadingContext, notebook: Noteb
         notebook.ignore(before.held, "A newer assessment is the one to compare with.")
         notebook.statements = [statement for statement in notebook.statements if statement.source is not before.held]
     answers = tuple(_answers(held.resource, context))
-    notebook.earlier = EarlierAssessment(held, answers, _patterns(held.resource, context.base_url), effective_text(held))
+    earlier = EarlierAssessment(
+        held, tuple(answer for answer, _ in answers), _patterns(held.resource, context.base_url), effective_text(held)
+    )
+    notebook.earlier = earlier
     notebook.statements += [
-        Statement(answer.finding_id, answer.value, held, held.path, answer.comparator, answer.side, carried=True)
-        for answer in answers
+        Statement(
+            answer.finding_id,
+            answer.value,
+            held,
+            held.path,
+            answer.comparator,
+            answer.side,
+            carried=True,
+            dated=effective or earlier.assessed,
+        )
+        for answer, effective in answers
     ]
 
 
@@ -50,8 +62,11 @@ def _newer(held: Held, other: Held) -> bool:
     return mine is not None and (theirs is None or mine > theirs)
 
 
-def _answers(resource: Resource, context: ReadingContext) -> Iterator[Answer]:
-    """The answers that assessment used and had been given; counts it worked out itself are worked out anew."""
+def _answers(resource: Resource, context: ReadingContext) -> Iterator[tuple[Answer, str]]:
+    """The answers that assessment used and had been given, with their time where it is told.
+
+    Counts it worked out itself are worked out anew.
+    """
     findings = {finding.id: finding for finding in context.knowledge.findings}
     for extension in resource.get("extension", ()):
         if not str(extension.get("url", "")).endswith("/StructureDefinition/used-finding"):
@@ -62,7 +77,8 @@ def _answers(resource: Resource, context: ReadingContext) -> Iterator[Answer]:
             continue
         value = _value(finding, parts.get("value", {}))
         if value is not None:
-            yield Answer(finding.id, value, _code(parts, "comparator"), _code(parts, "side") or None)  # type: ignore[arg-type]
+            answer = Answer(finding.id, value, _code(parts, "comparator"), _code(parts, "side") or None)  # type: ignore[arg-type]
+            yield answer, str(parts.get("effective", {}).get("valueDateTime", ""))
 
 
 def _code(parts: dict[str, Any], name: str) -> str:

@@ -14,12 +14,12 @@ Resource = dict[str, Any]
 Extension = dict[str, Any]
 
 
-def input_extensions(assessment: Assessment, reading: Reading, vocabulary: Vocabulary) -> list[Extension]:
-    """Used, ignored and missing, and the warnings of the reading."""
+def input_extensions(assessment: Assessment, reading: Reading, assessed: str, vocabulary: Vocabulary) -> list[Extension]:
+    """Used, ignored and missing, and the warnings of the reading. `assessed` is the date of the assessment."""
     several = len({reference for one in reading.used for reference in one.inputs}) > 1
     without_effect = set(assessment.without_effect)
     ignored, warning = vocabulary.structure("ignored-input"), vocabulary.structure("warning")
-    extensions = [_used(one, several, one.finding_id in without_effect, vocabulary) for one in reading.used]
+    extensions = [_used(one, several, assessed, one.finding_id in without_effect, vocabulary) for one in reading.used]
     extensions += _derived(assessment, reading, vocabulary)
     extensions += [
         nested(
@@ -46,16 +46,16 @@ def input_extensions(assessment: Assessment, reading: Reading, vocabulary: Vocab
     return extensions
 
 
-def _used(one: UsedAnswer, several: bool, without_effect: bool, vocabulary: Vocabulary) -> Extension:
+def _used(one: UsedAnswer, several: bool, assessed: str, without_effect: bool, vocabulary: Vocabulary) -> Extension:
     parts = [part("finding", "valueCoding", vocabulary.coding("finding", one.finding_id))]
     parts.append(part("value", *(("valueCode", "unknown") if one.value is None else vocabulary.value(one.value))))
     if one.comparator:
         parts.append(part("comparator", "valueCode", one.comparator))
     if one.side:
         parts.append(part("side", "valueCode", one.side))
-    if several:  # with one input there is nothing to tell apart: it is the one basis, and its date theirs
-        if one.effective:
-            parts.append(part("effective", "valueDateTime", one.effective))
+    if one.effective and (several or not one.effective.startswith(assessed)):
+        parts.append(part("effective", "valueDateTime", one.effective))
+    if several:  # with one input there is nothing to tell apart: it is the one basis
         parts += [part("input", "valueReference", {"reference": reference}) for reference in one.inputs]
     if without_effect:
         parts.append(part("without-effect", "valueBoolean", True))

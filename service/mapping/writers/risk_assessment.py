@@ -227,7 +227,7 @@ def _extensions(
         *level_extensions(assessment, vocabulary),
         *combined_extensions(assessment, vocabulary),
         *plan_extensions(assessment, context.assessed_at, vocabulary, whole=reading.options.care_plan),
-        *inputs.input_extensions(assessment, reading, vocabulary),
+        *inputs.input_extensions(assessment, reading, context.assessed_at.date().isoformat(), vocabulary),
         *evidence.sources(
             [
                 *(one.explanation for one in evidence.explained(assessment) if one.explanation is not None),

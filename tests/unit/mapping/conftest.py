@@ -51,11 +51,11 @@ FINDINGS = (
         choices=("negative", "groin or anterior pain", "posterior or SIJ pain", "lateral hip pain"),
     ),
     _finding("fadir", "FADIR test", "exam-test", how_elicited="Supine, flex, adduct and rotate inward."),
-    _finding("slr", "Straight-leg raise", "exam-test"),
+    _finding("slr", "Straight-leg raise", "exam-test", valid_days=180),
     _finding("hip_ir_rom", "Hip internal rotation", "rom", "quantity", unit="deg", minimum=0.0, maximum=90.0),
     _finding("motor_any", "Any motor deficit", "neuro"),
     _finding("progressive_motor_deficit", "Progressive leg weakness", "red-flag"),
-    _finding("fever", "Fever or rigors", "red-flag"),
+    _finding("fever", "Fever or rigors", "red-flag", valid_days=14),
     _finding("osteoporosis", "Known osteoporosis", "red-flag"),
     _finding("cancer_history", "Previous cancer", "red-flag", lifelong=True),
     _finding(

@@ -344,6 +344,82 @@ def test_C6_a_red_flag_is_outdated_by_a_denial_that_is_wholly_newer(
     assert read(bundle(*both)).case.value("fever") is False
 
 
+# --- how long an answer counts ------------------------------------------------------------------------------------------
+
+NOW = "2026-04-14T12:00:00Z"  # of the assessment
+TOMORROW = "2026-04-15T12:00:00Z"
+
+
+def test_A3_an_acute_sign_of_years_ago_is_ignored_with_its_reason_and_a_warning(
+    read: Read, observe: Make, bundle: Make
+) -> None:
+    old = observe("fever", "present", effectiveDateTime="2019-01-01")
+    reading = read(bundle(old, observe("pain_groin", "present")))
+    assert [answer.finding_id for answer in reading.case.answers] == ["pain_groin"]
+    assert [("Too old" in one.reason, "14 days" in one.reason) for one in reading.ignored] == [(True, True)]
+    assert ["Ask whether it is still so" in one.message for one in reading.warnings if one.severity == "warning"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("finding", "dated", "counts"),
+    [
+        ("fever", "2026-03-31", True),
+        ("fever", "2026-03-30", False),
+        ("fever", "2026-03", True),  # its last day may be meant
+        ("fever", "2026-02", False),
+        ("fever", None, True),
+        ("slr", "2025-11-01", True),
+        ("slr", "2025-10-01", False),
+        ("cancer_history", "1999", True),
+    ],
+)
+@pytest.mark.parametrize("answer", ["present", "absent"])
+def test_A3_an_answer_counts_for_the_span_of_its_finding(
+    read: Read, observe: Make, bundle: Make, finding: str, dated: str | None, counts: bool, answer: str
+) -> None:
+    reading = read(bundle(observe(finding, answer, effectiveDateTime=dated), observe("pain_groin", "present")))
+    assert (reading.case.value(finding) is (answer == "present")) is counts
+    assert len(reading.ignored) == (not counts)
+
+
+def test_A3_what_is_sent_by_itself_is_assessed_as_of_its_own_newest_date(read: Read, observe: Make, bundle: Make) -> None:
+    visit = [observe(finding, "present", effectiveDateTime="2019-01-01") for finding in ("fever", "slr")]
+    assert len(read(bundle(*visit)).case.answers) == 2
+
+
+def test_A3_of_a_record_the_days_are_counted_back_from_today(context: ReadingContext, observe: Make, bundle: Make) -> None:
+    old = bundle(observe("fever", "present", effectiveDateTime="2019-01-01"))
+    assert read_submission(old, context=replace(context, of_today=True)).case.answers == ()
+
+
+def test_A3_a_form_is_as_old_as_its_encounter(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
+    """A form of 2023, corrected: what was so at that encounter counts, and what was so long before it does not."""
+    encounter = {
+        "resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/1"}, "period": {"start": "2023-05-02T09:00:00Z", "end": "2023-05-02T09:30:00Z"},
+    }
+    form = respond(pain_groin="present", _authored=None, _encounter={"reference": "Encounter/e"})
+    near, far = (observe("fever", "present", effectiveDateTime=day) for day in ("2023-05-01", "2023-04-01"))
+    assert read(bundle(encounter, form, near)).case.value("fever") is True
+    assert read(bundle(encounter, form, far)).case.value("fever") is None
+
+
+@pytest.mark.parametrize("ahead", [TOMORROW, "2062-11-28"])
+def test_A3_a_denial_of_the_future_never_hides_a_red_flag(read: Read, observe: Make, bundle: Make, ahead: str) -> None:
+    stated, denied = observe("fever", "present"), observe("fever", "absent", effectiveDateTime=ahead)
+    reading = read(bundle(stated, denied))
+    assert reading.case.value("fever") is True
+    assert [one.kind for one in reading.warnings if one.severity == "warning"] == ["business-rule", "conflict"]
+
+
+@pytest.mark.parametrize(("dated", "warned"), [("2026-04-14T12:05:00Z", False), ("2026-04-15", False), (TOMORROW, True)])
+def test_A3_a_date_after_the_assessment_is_warned_of_but_not_what_clocks_and_zones_explain(
+    read: Read, observe: Make, dated: str, warned: bool
+) -> None:
+    reading = read(observe("fever", "present", effectiveDateTime=dated))
+    assert reading.case.value("fever") is True and bool(reading.warnings) is warned
+
+
 def test_C6_a_known_answer_goes_before_a_newer_unknown(read: Read, respond: Make, observe: Make, bundle: Make) -> None:
     reading = read(bundle(observe("fadir", "present"), respond(fadir="unknown", _authored="2026-04-15T10:00:00Z")))
     assert reading.case.value("fadir") is True and reading.case.asked_unknown == ()

@@ -18,7 +18,7 @@ Context: RiskAssessment
 * insert Answered(extension[value], [[Its answer; unknown counts as nothing]])
 * insert CodedPart(extension[comparator], code, $comparator, [[Present where the value is a bound]])
 * insert CodedPart(extension[side], code, $side, [[The side it is about]])
-* insert Part(extension[effective], dateTime, [[When it was true; given where the inputs differ]])
+* insert Part(extension[effective], dateTime, [[When it was true; given where inputs differ, or on another day than the assessment]])
 * insert Part(extension[input], Reference, [[The input it comes from; given where there are several]])
 * insert CodedPart(extension[derived-from], code, $finding, [[A finding this count was worked out from]])
 * insert Part(extension[without-effect], boolean, [[True: understood, but the model has no figure for it]])

@@ -60,7 +60,7 @@ from service.web.front import front_blueprint
 from service.web.health import HEALTH_PATHS, health_blueprint
 from service.web.hook_audit import install_hook_audit
 from service.web.hosts import install_host_check
-from service.web.openapi import Sources
+from service.web.openapi.sources import Sources
 from service.web.operations.assess import assess_view
 from service.web.operations.everything import everything_view
 from service.web.operations.export import INPUTS as EXPORT_INPUTS

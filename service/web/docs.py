@@ -8,7 +8,8 @@ from flask import Blueprint, Flask, Response, current_app
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from service.fhir.r4 import serialise
-from service.web.openapi import Route, Sources, openapi_document
+from service.web.openapi.document import openapi_document
+from service.web.openapi.sources import Route, Sources
 
 DOCUMENT_PATH = "/openapi.json"
 PAGE_PATH = "/docs"

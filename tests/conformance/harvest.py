@@ -48,6 +48,8 @@ DEFINING = (
 # Routes that emit no FHIR resource, or none of their own: route -> why it is not asked here. One that is gone, or that the
 # harvest reaches after all, fails.
 NOT_HARVESTED: Mapping[str, str] = {
+    "GET /": "where things are, no FHIR",
+    "GET /favicon.ico": "a picture",
     "GET /healthz": "plain JSON for probes, no FHIR",
     "GET /readyz": "plain JSON for probes, no FHIR",
     "GET /openapi.json": "OpenAPI, no FHIR",

@@ -17,7 +17,8 @@ from flask.testing import FlaskClient
 from support.servers import LiveServer
 
 from service.web.docs import routes_of
-from service.web.openapi import Route, describe, undescribed
+from service.web.openapi.document import describe, undescribed
+from service.web.openapi.sources import Route
 
 # All stored types share one code: some of them stand for all, so that the requests take a minute and not five.
 TRIED = (

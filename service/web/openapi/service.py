@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.web.openapi_parts import json_response, page_response, path_parameter, problem
+from service.web.openapi.parts import json_response, page_response, path_parameter, problem
 
 Document = dict[str, Any]
 

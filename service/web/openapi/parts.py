@@ -193,3 +193,8 @@ def header_parameter(name: str, description: str) -> Document:
 def request_header(name: str) -> Document:
     """One of the conditional headers."""
     return header_parameter(name, _HEADERS[name])
+
+
+def problems(*codes: str) -> dict[str, Document]:
+    """Refusals, by status."""
+    return {code: problem(code) for code in codes}

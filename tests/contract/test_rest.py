@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -504,6 +505,23 @@ def test_links_begin_with_the_public_address_and_never_with_the_host(settings: S
         assert "https://hip.example/spine/fhir/Questionnaire" in found.text and host not in found.text
         servers = outer.get("/openapi.json", headers={"Host": host}).get_json()["servers"]
         assert servers == [{"url": "https://hip.example/spine"}]
+
+
+def test_the_table_of_the_readme_names_every_address(client: FlaskClient) -> None:
+    """Pages by their address, what is below /fhir by its operation or its last word."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("## Endpoints and operations")[2].partition("\n\nMore of an answer")[0]
+    words = {re.sub(r"{[^}]*}", "{}", word.rstrip(",`;")) for word in re.split(r"[\s`]+", table)}
+    words |= {word.rsplit("/", 1)[-1] for word in words if "$" in word}
+    missing = set()
+    for rule in client.application.url_map.iter_rules():
+        path = re.sub(r"<[^>]*>", "{}", rule.rule)
+        last = path.rsplit("/", 1)[-1]
+        if not path.startswith("/fhir"):
+            missing |= {path} - words - {"/favicon.ico", "/docs/{}"}
+        elif last.startswith("$") or last in ("metadata", "_search", "_history"):
+            missing |= {last} - words - {word.rsplit("/", 1)[-1].partition("?")[0] for word in words}
+    assert missing == set()
 
 
 # --- addresses that lead nowhere ---------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 from service.engine.assess import Engine
@@ -80,9 +80,14 @@ class Parts:
 class Result:
     """One assessment in three forms: as sent, as read, as computed."""
 
-    risk_assessment: Resource
     reading: Reading
     assessment: Assessment
+    written: Callable[[], Resource]  # the same one each time; writing takes a fifth of the whole, and a card needs none of it
+
+    @property
+    def risk_assessment(self) -> Resource:
+        """The RiskAssessment, written when it is first asked for."""
+        return self.written()
 
 
 def assess_subject(
@@ -108,13 +113,14 @@ def assess_subject(
     assessment = parts.engine.assess(reading.case, what_if=options.what_if)
     change = parts.engine.compare(earlier_case(reading, reading.earlier), reading.case) if reading.earlier else None
     vocabulary = parts.vocabulary_in(options.language)
-    written = write_risk_assessment(
+    written = partial(
+        write_risk_assessment,
         in_words_of(assessment, vocabulary.knowledge) if options.language in parts.translated else assessment,
         reading,
         change=change,
         context=WritingContext(vocabulary=vocabulary, assessed_at=assessed_at, new_id=parts.new_id, version=parts.version),
     )
-    return Result(written, reading, assessment)
+    return Result(reading, assessment, cache(written))
 
 
 def earlier_case(reading: Reading, earlier: EarlierAssessment) -> Case:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from service.assessment.run import Result
 from service.hooks.prefetch import Unseen
 from service.mapping.writers.evidence import strongest
-from service.mapping.writers.narrative import Printed, answer, balance, evidence_item, screening_sentences
+from service.mapping.writers.narrative import answer, balance, evidence_item, screening_sentences
 from service.mapping.writers.percentages import decimals
 from service.mapping.writers.plan import plan_sentences
+from service.mapping.writers.risk_assessment import printed
 from service.mapping.writers.vocabulary import Vocabulary
 
 LISTED = 5  # answers for and against
@@ -35,19 +35,6 @@ def foreign(text: str) -> str:
     return " ".join(_MARKUP.sub(r"\\\1", text.replace("&", "&amp;").replace("<", "&lt;")).split())
 
 
-def printed_patterns(result: Result, vocabulary: Vocabulary) -> list[Printed]:
-    """The source patterns with the figures that the RiskAssessment carries, so that card and resource cannot differ."""
-    return [
-        Printed(prediction, vocabulary.outcome_label(prediction), *_figures(row), Decimal(0))
-        for prediction, row in zip(result.assessment.patterns, result.risk_assessment["prediction"], strict=False)
-    ]
-
-
-def _figures(row: Mapping[str, Any]) -> tuple[Decimal, Decimal, Decimal]:
-    interval = next(one["valueRange"] for one in row["extension"] if "valueRange" in one)
-    return row["probabilityDecimal"], interval["low"]["value"], interval["high"]["value"]
-
-
 class Detail:
     """The parts a detail is put together from, each a block of Markdown, empty where there is nothing to say."""
 
@@ -58,7 +45,7 @@ class Detail:
         self._texts = vocabulary.texts
         self._unseen = unseen
         self._assessed_at = assessed_at
-        self.patterns = printed_patterns(result, vocabulary)
+        self.patterns = printed(self._assessment.patterns, vocabulary)  # the figures that the RiskAssessment carries
 
     def source(self) -> str:
         """Where the pain may come from, with everything behind it."""

@@ -37,7 +37,7 @@ class HookParts:
 
 @dataclass(frozen=True, slots=True)
 class HookAnswer:
-    """The response to a call, the cards in it as they are counted, and the assessment behind them if there is one."""
+    """The response to a call, the cards in it as they are counted, and the assessment behind them if it is to be kept."""
 
     body: dict[str, Any]
     issued: tuple[Issued, ...] = ()
@@ -73,16 +73,17 @@ def answer_hook(
         ordered=bool(orders),
         silence=parts.silence,
     )
+    kept = service.keeps(request.server, for_server=parts.kept_for)
     frame = Frame(
         request,
         parts.assessment.vocabulary_in(language),
         str(parts.assessment.questionnaire["id"]),
-        Addresses(fhir_address, parts.workbench, kept=service.keeps(request.server, for_server=parts.kept_for)),
+        Addresses(fhir_address, parts.workbench, kept=kept),
         parts.assessment.now(),
         parts.card_key,
     )
     issued = tuple(_cards(service, known, orders, parts.orders, frame))
-    assessment = known.result.risk_assessment if known.result is not None else None
+    assessment = known.result.risk_assessment if known.result is not None and kept else None
     return HookAnswer({"cards": [one.card for one in issued]}, issued, assessment, known.unseen)
 
 

@@ -65,8 +65,8 @@ def write_risk_assessment(
     `change` is that since `reading.earlier`, where the submission holds an earlier assessment.
     """
     vocabulary = context.vocabulary
-    patterns = _printed(assessment.patterns, vocabulary)
-    conditions = _printed(assessment.conditions, vocabulary)
+    patterns = printed(assessment.patterns, vocabulary)
+    conditions = printed(assessment.conditions, vocabulary)
     explained = {(one.kind, one.target) for one in evidence.explained(assessment)}
     requests = [
         _declared(
@@ -166,7 +166,7 @@ def next_step(assessment: Assessment, vocabulary: Vocabulary) -> str:
 # --- predictions -----------------------------------------------------------------------------------------------------
 
 
-def _printed(predictions: Sequence[Prediction], vocabulary: Vocabulary) -> list[Printed]:
+def printed(predictions: Sequence[Prediction], vocabulary: Vocabulary) -> list[Printed]:
     """Each prediction with the figures the resource carries, in the order given; patterns sum to exactly 100.00."""
     fractions = [prediction.probability for prediction in predictions]
     patterns = bool(predictions) and predictions[0].kind == "pattern"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request_finished
 
 from service import __version__
 from service.composition.after_hooks import AfterHooks, build_after_hooks
@@ -243,8 +244,7 @@ def taken_by(service: Service, kind: str, name: str) -> Sequence[Input]:
 @contextmanager
 def start_background(app: Flask, address: str) -> Iterator[None]:
     """What works beside the requests of `app`, while open. `address` is our FHIR base as others reach it."""
-    # Ends with the process: it only makes what a request would make for itself.
-    threading.Thread(target=warm_more, args=(app.extensions["hipspine-service"],), name="warm-up", daemon=True).start()
+    _warm_more_after_the_first_answer(app)
     beside: StoredParts | None = app.extensions["hipspine-beside"]
     after_hooks: AfterHooks | None = app.extensions["hipspine-after-hooks"]
     others = after_hooks.handlers if after_hooks is not None else {}
@@ -260,6 +260,19 @@ def start_background(app: Flask, address: str) -> Iterator[None]:
             worker.stop()
             beside.exports.stop()
             beside.trail.stop()
+
+
+def _warm_more_after_the_first_answer(app: Flask) -> None:
+    """So that nobody who waits for the start waits for this too, and a process that nobody asks anything does nothing."""
+    # Ends with the process: it only makes what a request would make for itself.
+    thread = threading.Thread(target=warm_more, args=(app.extensions["hipspine-service"],), name="warm-up", daemon=True)
+
+    def begin(*_: object, **__: object) -> None:
+        request_finished.disconnect(begin, app)
+        with contextlib.suppress(RuntimeError):  # another first answer, given at the same moment, has begun it
+            thread.start()
+
+    request_finished.connect(begin, app, weak=False)
 
 
 def views_beside(beside: StoredParts, limits: r4.Limits, address: Callable[[], str]) -> dict[str, OperationView]:

@@ -84,7 +84,7 @@ def build_stored_parts(
             **others,
             KIND: SubscriptionHandler(store, outbox, outbound, address, settings.base_url, now, lambda: str(uuid.uuid4()))
         }
-        return Worker(
+        worker = Worker(
             outbox,
             handlers,
             now=now,
@@ -96,6 +96,8 @@ def build_stored_parts(
             threads=settings.delivery_threads,
             chores=(Heartbeats(store, outbox, events, now),),
         )
+        outbox.put_out = worker.wake  # sent at once, not at the next look
+        return worker
 
     queries = SubscriptionQueries(store, outbox, find, settings.base_url, now, lambda: str(uuid.uuid4()))
     exports = Exports(

@@ -47,23 +47,24 @@ class SubscriptionHandler:
             if subscription is None or subscription["status"] == "off":
                 return None  # nobody wants it any more
             event = self._event(reader, delivery, subscription) if kind == "event-notification" else None
-        if kind == "handshake" and subscription["status"] != "requested":
+        status = subscription["status"]
+        if (kind == "handshake" and status != "requested") or (kind == "heartbeat" and status != "active"):
             return None
-        if kind == "heartbeat" and subscription["status"] != "active":
-            return None
-        if kind == "event-notification" and subscription["status"] != "active":
+        if kind == "event-notification" and status not in ("active", "requested"):
             raise DeliveryFailed("The Subscription is not active.", final=True)
+        # One that was asked for anew while events waited: their handshake lies behind them, for they go out in order.
+        asked_anew = kind == "event-notification" and status == "requested"
+        if asked_anew:
+            self._tell(subscription, "handshake", [])
+        self._tell(subscription, kind, [event] if event is not None else [])
+        return self._activate(subscription_id) if kind == "handshake" or asked_anew else None
+
+    def _tell(self, subscription: Resource, kind: Kind, events: list[Event]) -> None:
         about = about_of(subscription, self.outbox, address=self.address, base_url=self.base_url)
         bundle = notification(
-            about,
-            kind,
-            [event] if event is not None else [],
-            bundle_id=self.new_id(),
-            status_id=self.new_id(),
-            now=self.now(),
+            about, kind, events, bundle_id=self.new_id(), status_id=self.new_id(), now=self.now()
         )
         self._send(subscription["channel"], bundle)
-        return self._activate(subscription_id) if kind == "handshake" else None
 
     def buried(self, delivery: Delivery, reason: str) -> Also | None:
         """The Subscription in error, unless it is over or that was a heartbeat's fault alone."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from service.errors import Fault, InvalidInput, MalformedInput, VersionConflict
 from service.records import dataclass
-from service.storage.store import Reader, Version
+from service.storage.store import ANY_VERSION, Reader, Version
 
 CONDITIONAL_SPEC = "http://hl7.org/fhir/R4/http.html#cond-update"
 CONCURRENCY_SPEC = "http://hl7.org/fhir/R4/http.html#concurrency"
@@ -23,6 +23,11 @@ class Expectation:
     version: int | None = None
     absent: bool = False
     present: bool = False
+
+    @property
+    def in_store(self) -> int | None:
+        """The same for the store, which compares under the lock it writes under: what was read before may be old by then."""
+        return 0 if self.absent else ANY_VERSION if self.present else self.version
 
 
 ANYTHING = Expectation()

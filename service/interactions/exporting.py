@@ -163,6 +163,9 @@ class Exports:
             self._export(job)
         except _Given:
             log.info("export was cancelled or interrupted")
+        except Unavailable:
+            log.warning("export waits for the database")
+            return False  # it is begun anew at the next turn
         except Exception as error:  # noqa: BLE001  (whatever it was: who asked has to be told, without its text)
             log.error("export failed error=%s", type(error).__name__)
             self._save(replace(self._load(self._folder / job.id) or job, state="failed", finished=instant(self._now())))
@@ -170,14 +173,22 @@ class Exports:
 
     def _run(self) -> None:
         while not self._stopping:
-            if not self.work_once():
+            try:
+                busy = self.work_once()
+            except Exception as error:  # noqa: BLE001  (a full disk, say: a thread that ends would leave all jobs lying)
+                log.error("export worker error=%s", type(error).__name__)
+                busy = False
+            if not busy:
                 with self._work:
                     if not self._stopping:
                         self._work.wait(2.0)
 
     def _export(self, job: Job) -> None:
+        started = instant(self._now())
+        # Whoever began to write before now has finished when this returns. Else what is written with an earlier time, and stored
+        # after the view was taken, would be neither in this export nor in the next one, of what came since.
+        self._store.transact(lambda _: None, conditional=job.types)
         with self._store.reading() as reader:
-            started = instant(self._now())
             total = sum(self._count(reader, job, kind) for kind in job.types)
             job = replace(job, state="running", transaction_time=started, total=total)
             self._save(job)

@@ -54,7 +54,7 @@ class Interactions:
         check_not_ours(type_name, resource_id, self.ours)
         check_presence(transaction, type_name, resource_id, expectation)
         stored = {**self._prepared(resource), "id": resource_id}
-        version = transaction.update(stored, expected=0 if expectation.absent else expectation.version)
+        version = transaction.update(stored, expected=expectation.in_store)
         return Done("created" if version.created else "updated", version)
 
     def _prepared(self, resource: Resource) -> Resource:
@@ -84,7 +84,7 @@ class Interactions:
         """
         check_not_ours(type_name, resource_id, self.ours)
         check_presence(transaction, type_name, resource_id, expectation)
-        version = transaction.delete(type_name, resource_id, expected=expectation.version)
+        version = transaction.delete(type_name, resource_id, expected=expectation.in_store)
         if version is None and expectation.version is not None:
             raise VersionConflict(
                 Fault(

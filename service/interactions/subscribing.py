@@ -19,7 +19,7 @@ from service.fhir.topics import CONTENT, CONTENTS, FILTER, TOPICS, Topic, extens
 from service.interactions.finding import Find
 from service.records import dataclass
 from service.storage.outbox import Outbox
-from service.storage.store import HistoryQuery, Reader, Transaction, Version
+from service.storage.store import Reader, Transaction, Version
 
 Resource = dict[str, Any]
 Pairs = tuple[tuple[str, str], ...]
@@ -153,11 +153,13 @@ class SubscriptionEvents:
     outbox: Outbox
     now: Callable[[], datetime]
     _known: tuple[Wanted, ...] = ()
-    _known_at: int = -1
+    _known_at: tuple[int, int] = (-1, -1)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def listen(self, transaction: Transaction, written: Sequence[Version]) -> None:
-        active = self.active(transaction)
+        # What this transaction says of Subscriptions is not kept for others: it may still be undone.
+        changing = any(version.type == "Subscription" for version in written)
+        active = self._read(transaction) if changing else self.active(transaction)
         for version in written:
             if version.type == "Subscription":
                 self._handshake(transaction, version)
@@ -166,14 +168,16 @@ class SubscriptionEvents:
 
     def active(self, reader: Reader) -> tuple[Wanted, ...]:
         """What the active Subscriptions want."""
-        newest = reader.history(HistoryQuery("Subscription", count=1)).versions
-        at = newest[0].sequence if newest else 0
+        at = reader.state_of("Subscription")
         with self._lock:
             if at != self._known_at:
-                found = self.find(reader, "Subscription", [("status", "active")])
-                read = (self.rules.wanted(one.id, read_stored(one.body)) for one in found if one.body is not None)
-                self._known, self._known_at = tuple(one for one in read if one is not None), at
+                self._known, self._known_at = self._read(reader), at
             return self._known
+
+    def _read(self, reader: Reader) -> tuple[Wanted, ...]:
+        found = self.find(reader, "Subscription", [("status", "active")])
+        read = (self.rules.wanted(one.id, read_stored(one.body)) for one in found if one.body is not None)
+        return tuple(one for one in read if one is not None)
 
     def _handshake(self, transaction: Transaction, version: Version) -> None:
         if version.body is not None and read_stored(version.body).get("status") == "requested":

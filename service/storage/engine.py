@@ -9,11 +9,12 @@ the server's default is.
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.pool import QueuePool
 
 from service.errors import Fault, InvalidInput
@@ -34,6 +35,7 @@ _SQLITE_PRAGMAS = (
     "cache_size=-4000",  # KiB of pages per connection
     "journal_size_limit=16777216",  # the log shrinks again after a large transaction
 )
+REST_SECONDS = 0.5
 WRITES = "hipspine_writes"  # execution option: the transaction is going to write
 
 
@@ -101,7 +103,7 @@ def _postgresql(url: URL, connections: int) -> Engine:
     options = " ".join(f"-c {name}={value}" for name, value in _POSTGRESQL_OPTIONS.items())
     arguments: dict[str, Any] = {"options": f"{given.pop('options', '')} {options}".strip(), "application_name": "hipspine"}
     arguments.setdefault("connect_timeout", int(str(given.pop("connect_timeout", 5))))
-    return create_engine(
+    engine = create_engine(
         url.set(query=given),
         pool_size=connections,
         max_overflow=0,
@@ -109,6 +111,28 @@ def _postgresql(url: URL, connections: int) -> Engine:
         connect_args=arguments,
         hide_parameters=True,
     )
+    _ask_after_a_rest(engine)
+    return engine
+
+
+def _ask_after_a_rest(engine: Engine) -> None:
+    """Have a connection that lay idle asked whether it still lives, so that no request fails because the server was restarted.
+
+    To ask before every use (SQLAlchemy's `pool_pre_ping`) would cost each request a round trip.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def rest(_: Any, record: Any) -> None:
+        record.info["resting_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: Any, _: Any) -> None:
+        if time.monotonic() - record.info.get("resting_since", time.monotonic()) < REST_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:  # whatever the driver says: a new connection tells whether there is a server
+            raise DisconnectionError from error
 
 
 def _not_a_url(message: str) -> Fault:

@@ -19,11 +19,12 @@ from service.storage.tables import outbox, subscription_events
 
 
 class SqlOutbox(Outbox):
-    """The outbox of one store. `now` gives an aware datetime."""
+    """The outbox of one store. `now` gives an aware datetime; `put_out` is called whenever there is something new to deliver."""
 
     def __init__(self, store: SqlStore, *, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
+        self.put_out: Callable[[], None] = lambda: None
 
     def put(self, transaction: Transaction, kind: str, target: str, payload: Mapping[str, Any]) -> None:
         now = microseconds(self._now())
@@ -40,6 +41,7 @@ class SqlOutbox(Outbox):
                 error="",
             )
         )
+        transaction.afterwards(self.put_out)
 
     def claim(self, kinds: Collection[str], *, lease_seconds: float, limit: int = 1) -> Sequence[Delivery]:
         # Looked at first by a reader: most of the time nothing is due, and a writer would be in the way of others for nothing.

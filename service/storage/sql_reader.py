@@ -69,6 +69,11 @@ class SqlReader(Reader):
                 taken += len(row["body"] or "")
         return tuple(found), False
 
+    def state_of(self, type_name: str) -> tuple[int, int]:
+        query = select(func.count(), func.coalesce(func.sum(resource.c.sequence), 0)).where(resource.c.type == type_name)
+        number, together = self.connection.execute(query).one()
+        return int(number), int(together)
+
     def search(self, query: SearchQuery) -> SearchPage:
         return search(self.connection, query)
 

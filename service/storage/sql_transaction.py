@@ -20,7 +20,7 @@ from service.fhir.r4 import serialise
 from service.fhir.times import instant, microseconds, moment
 from service.storage.index import delete_values, insert_values
 from service.storage.sql_reader import SqlReader
-from service.storage.store import Method, Transaction, Version
+from service.storage.store import ANY_VERSION, Method, Transaction, Version
 from service.storage.tables import resource, resource_version
 
 Resource = dict[str, Any]
@@ -70,6 +70,7 @@ class SqlTransaction(SqlReader, Transaction):
         if current is None:
             return None
         if current["deleted"]:
+            _check(expected if expected == ANY_VERSION else None, 0)
             return self.read(type_name, resource_id)
         _check(expected, current["version"])
         updated = self._moment(current)
@@ -178,7 +179,7 @@ def with_identity(given: Mapping[str, Any], resource_id: str, version: int, upda
 
 
 def _check(expected: int | None, current: int) -> None:
-    if expected is None or expected == current:
+    if expected is None or expected == current or (expected == ANY_VERSION and current):
         return
     raise VersionConflict(
         Fault(

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 
 PAGE = 50  # entries of a page where the caller asks for no other number
 MOST_PER_PAGE = 1000
+ANY_VERSION = -1  # as the version that is expected: there must be one
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,9 @@ class Reader(Protocol):
     def history(self, query: HistoryQuery) -> Page:
         """Versions, newest first. `total` is counted for one resource only."""
 
+    def state_of(self, type_name: str) -> tuple[int, int]:
+        """A pair that is another one after every write of the type, in whatever order writers commit and clocks tell the time."""
+
     def search(self, query: SearchQuery) -> SearchPage:
         """One page of the resources that meet the query."""
 
@@ -135,7 +139,7 @@ class Transaction(Reader, Protocol):
     def update(self, resource: Mapping[str, Any], *, expected: int | None = None) -> Version:
         """The next version of the resource of that type and id; the first one if there is none yet.
 
-        VersionConflict if `expected` is given and not the newest version (0: there must be none).
+        VersionConflict if `expected` is given and not the newest version (0: there must be none, `ANY_VERSION`: any).
         """
 
     def delete(self, type_name: str, resource_id: str, *, expected: int | None = None) -> Version | None:

@@ -276,6 +276,24 @@ def parameters_of(bundle: Resource) -> list[tuple[str, Any]]:
     return [(one["name"], one.get("part")) for one in bundle["entry"][0]["resource"]["parameter"]]
 
 
+def test_one_that_is_asked_for_anew_while_an_event_waits_gets_both(subscribed_server: LiveServer) -> None:
+    """The handshake of the new request lies behind the event, which must not be given up for want of it."""
+    status = [200]
+    with other_host(lambda handler, asked: answer(handler, status[0])) as host:
+        receiver, server = Receiver(host), subscribed_server
+        made = subscribe(server, receiver, subscription(host.url))
+        status[0] = 500
+        post(server, "/RiskAssessment", assessment("anew"))
+        receiver.wait_for(1)  # and refused
+        again = {**made, "reason": "asked for anew"}
+        requests.put(f"{server.fhir}/Subscription/{made['id']}", data=json.dumps(again), headers=JSON, timeout=10)
+        status[0] = 200
+        assert wait_for_status(server, made["id"], "active")["reason"] == "asked for anew"
+        assert len(receiver.notifications("handshake")) >= 2
+        assert event_numbers(receiver.wait_for(2))[-1] == 1
+        off(server, made)
+
+
 def test_a_heartbeat_comes_when_nothing_else_does(subscribed_server: LiveServer, receiver: Receiver) -> None:
     body = subscription(receiver.host.url)
     body["channel"]["extension"] = [{"url": f"{BACKPORT}/backport-heartbeat-period", "valueUnsignedInt": 1}]

@@ -44,16 +44,18 @@ def explanation(url: str, why: Explanation, vocabulary: Vocabulary) -> Extension
 
 
 def _contribution(one: Contribution, vocabulary: Vocabulary) -> Extension:
-    # The finding's coding with its display stands once, under used-finding: sixty answers times six targets add up.
-    parts = [
-        part("finding", "valueCode", one.finding_id),
-        part("value", *vocabulary.value(one.value)),
-        part("log-odds", "valueDecimal", decimals(one.log_odds, LOG_ODDS_PLACES)),
-        *(part("row", "valueId", row) for row in one.rows),
+    # The finding's coding with its display stands once, under used-finding: sixty answers times six targets add up. For the
+    # same reason the parts are written out here: calling `part` for each took as long as all the rest.
+    element, value = vocabulary.value(one.value)
+    parts: list[Extension] = [
+        {"url": "finding", "valueCode": one.finding_id},
+        {"url": "value", element: value},
+        {"url": "log-odds", "valueDecimal": decimals(one.log_odds, LOG_ODDS_PLACES)},
+        *[{"url": "row", "valueId": row} for row in one.rows],
     ]
     if one.counted != "full":
-        parts.append(part("counted", "valueCode", one.counted))
-    return nested("contribution", *parts)
+        parts.append({"url": "counted", "valueCode": one.counted})
+    return {"url": "contribution", "extension": parts}
 
 
 def sources(explanations: Iterable[Explanation], vocabulary: Vocabulary, *, beside: Iterable[str] = ()) -> list[Extension]:
@@ -74,15 +76,28 @@ def sources(explanations: Iterable[Explanation], vocabulary: Vocabulary, *, besi
     ]
 
 
-def strongest(why: Explanation, *, supporting: bool, count: int) -> list[tuple[Contribution, float]]:
-    """The findings that moved the target most in one direction, strongest first, with the log-odds of all their parts."""
+Moved = list[tuple[Contribution, float]]
+
+
+def noticeable(why: Explanation) -> Moved:
+    """The findings that moved the target noticeably, strongest first, each with the log-odds of all its parts."""
     together: dict[str, tuple[Contribution, float]] = {}
     for one in why.contributions:
-        first, total = together.get(one.finding_id, (one, 0.0))
-        together[one.finding_id] = (first, total + one.log_odds)
-    sign = 1.0 if supporting else -1.0
-    chosen = [pair for pair in together.values() if sign * pair[1] >= NOTICEABLE_LOG_ODDS]
-    return sorted(chosen, key=lambda pair: -abs(pair[1]))[:count]
+        known = together.get(one.finding_id)
+        together[one.finding_id] = (one, one.log_odds) if known is None else (known[0], known[1] + one.log_odds)
+    chosen = [pair for pair in together.values() if abs(pair[1]) >= NOTICEABLE_LOG_ODDS]
+    chosen.sort(key=lambda pair: -abs(pair[1]))
+    return chosen
+
+
+def of_one_side(moved: Moved, *, supporting: bool, count: int) -> Moved:
+    """The first so many that speak for the target, or against it."""
+    return [pair for pair in moved if (pair[1] > 0.0) is supporting][:count]
+
+
+def strongest(why: Explanation, *, supporting: bool, count: int) -> Moved:
+    """The findings that moved the target most in one direction, strongest first, with the log-odds of all their parts."""
+    return of_one_side(noticeable(why), supporting=supporting, count=count)
 
 
 def rationale(prediction: Prediction, printed: Decimal, prior: Decimal, vocabulary: Vocabulary) -> str:
@@ -90,16 +105,17 @@ def rationale(prediction: Prediction, printed: Decimal, prior: Decimal, vocabula
     why = prediction.explanation
     if why is None or not why.contributions:
         return vocabulary.texts("rationale-no-findings")
+    moved = noticeable(why)
     count = NAMED if printed >= vocabulary.negligible_below_percent else 1
     return vocabulary.texts(
         "rationale",
         prior=f"{prior}%",
         percent=f"{printed}%",
-        supporting=_named(why, vocabulary, supporting=True, count=count),
-        opposing=_named(why, vocabulary, supporting=False, count=count),
+        supporting=_named(of_one_side(moved, supporting=True, count=count), vocabulary),
+        opposing=_named(of_one_side(moved, supporting=False, count=count), vocabulary),
     )
 
 
-def _named(why: Explanation, vocabulary: Vocabulary, *, supporting: bool, count: int) -> str:
-    named = [vocabulary.told(one.finding_id, one.value) for one, _ in strongest(why, supporting=supporting, count=count)]
+def _named(moved: Moved, vocabulary: Vocabulary) -> str:
+    named = [vocabulary.told(one.finding_id, one.value) for one, _ in moved]
     return "; ".join(named) if named else vocabulary.texts("rationale-nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from service.engine.model import Assessment
@@ -14,8 +15,13 @@ Resource = dict[str, Any]
 Extension = dict[str, Any]
 
 
-def input_extensions(assessment: Assessment, reading: Reading, assessed: str, vocabulary: Vocabulary) -> list[Extension]:
-    """Used, ignored and missing, and the warnings of the reading. `assessed` is the date of the assessment."""
+def input_extensions(
+    assessment: Assessment, reading: Reading, assessed: str, unanswered: Sequence[str], vocabulary: Vocabulary
+) -> list[Extension]:
+    """Used, ignored and missing, and the warnings of the reading.
+
+    `assessed` is the date of the assessment; `unanswered` are the findings of `missing`.
+    """
     several = len({reference for one in reading.used for reference in one.inputs}) > 1
     without_effect = set(assessment.without_effect)
     ignored, warning = vocabulary.structure("ignored-input"), vocabulary.structure("warning")
@@ -30,7 +36,6 @@ def input_extensions(assessment: Assessment, reading: Reading, assessed: str, vo
         )
         for one in reading.ignored
     ]
-    unanswered = missing(assessment, reading, vocabulary)
     if unanswered:
         extensions.append(
             nested(vocabulary.structure("missing-finding"), *(part("finding", "valueCode", one) for one in unanswered))
@@ -126,11 +131,17 @@ def _flattened(resource: Resource, local_id: str) -> list[Resource]:
 
 
 def _renamed(element: Any, names: dict[str, str]) -> Any:
+    if isinstance(element, str):
+        return names.get(element, element)
     if isinstance(element, dict):
-        return {key: _renamed(value, names) for key, value in element.items()}
+        # Most values are texts: asking here spares a call for each of them.
+        return {
+            key: names.get(value, value) if isinstance(value, str) else _renamed(value, names)
+            for key, value in element.items()
+        }
     if isinstance(element, list):
         return [_renamed(value, names) for value in element]
-    return names.get(element, element) if isinstance(element, str) else element
+    return element
 
 
 def _without_server_meta(resource: Resource) -> Resource:

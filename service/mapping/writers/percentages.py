@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 
 _HUNDREDTHS = 10_000  # hundredths of a percent in a whole
 
@@ -60,6 +61,7 @@ def _checked(fraction: float) -> float:
     return min(max(fraction, 0.0), 1.0)
 
 
+@cache  # ten thousand and one of them, at most, and a few hundred in every answer
 def _from_hundredths(count: int) -> Decimal:
     return Decimal(count).scaleb(-2)
 

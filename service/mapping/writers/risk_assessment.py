@@ -96,7 +96,8 @@ def write_risk_assessment(
         else []
     )
     when = context.assessed_at.isoformat(timespec="seconds")
-    story = _story(assessment, reading, patterns, conditions, when, context, change)
+    unanswered = inputs.missing(assessment, reading, vocabulary)
+    story = _story(assessment, reading, patterns, conditions, when, context, change, len(unanswered))
     resource: Resource = {
         "resourceType": "RiskAssessment",
         "id": context.new_id(),
@@ -115,7 +116,7 @@ def write_risk_assessment(
             *plans,
             *inputs.contained_inputs(reading),
         ],
-        "extension": _extensions(assessment, reading, context, change),
+        "extension": _extensions(assessment, reading, context, change, unanswered),
         "identifier": [
             {
                 "system": f"{vocabulary.base_url}/identifier/risk-assessment",
@@ -206,7 +207,7 @@ def _percent_quantity(value: Decimal) -> Resource:
 
 
 def _extensions(
-    assessment: Assessment, reading: Reading, context: WritingContext, change: Change | None
+    assessment: Assessment, reading: Reading, context: WritingContext, change: Change | None, unanswered: Sequence[str]
 ) -> list[Extension]:
     """Alarm signs first, then how far to trust the answer, then where it comes from."""
     vocabulary = context.vocabulary
@@ -227,7 +228,7 @@ def _extensions(
         *level_extensions(assessment, vocabulary),
         *combined_extensions(assessment, vocabulary),
         *plan_extensions(assessment, context.assessed_at, vocabulary, whole=reading.options.care_plan),
-        *inputs.input_extensions(assessment, reading, context.assessed_at.date().isoformat(), vocabulary),
+        *inputs.input_extensions(assessment, reading, context.assessed_at.date().isoformat(), unanswered, vocabulary),
         *evidence.sources(
             [
                 *(one.explanation for one in evidence.explained(assessment) if one.explanation is not None),
@@ -359,6 +360,7 @@ def _story(
     when: str,
     context: WritingContext,
     change: Change | None,
+    unanswered: int,
 ) -> Story:
     subject = reading.subject
     told = change_sentences(change, reading.earlier, context.vocabulary) if change is not None and reading.earlier else []
@@ -373,7 +375,7 @@ def _story(
         used=tuple(one.finding_id for one in reading.used if one.value is not None),
         ignored=[f"{one.what} ({one.where}): {one.reason}" for one in reading.ignored],
         warnings=[fault.message for fault in reading.warnings],
-        missing=len(inputs.missing(assessment, reading, context.vocabulary)),
+        missing=unanswered,
         values={answer.finding_id: answer.value for answer in reading.case.answers},
         version=context.version,
         change=told,

@@ -79,6 +79,8 @@ class Vocabulary:
         _require_codes(knowledge, terminology)
         self._codings: dict[tuple[str, str], Coding] = {}
         self._outcomes: dict[tuple[str, str, Side | None], list[Coding]] = {}
+        self._services: dict[str, list[Coding]] = {}
+        self._sentences: dict[tuple[str, bool | str], str] = {}  # finding and answer -> both in words
 
     @property
     def negligible_below_percent(self) -> Decimal:
@@ -131,6 +133,14 @@ class Vocabulary:
 
     def told(self, finding_id: str, value: AnswerValue) -> str:
         """A finding with its answer, in words."""
+        if isinstance(value, float):  # of measured values there is no end
+            return self._told(finding_id, value)
+        key = (finding_id, value)
+        if key not in self._sentences:
+            self._sentences[key] = self._told(finding_id, value)
+        return self._sentences[key]
+
+    def _told(self, finding_id: str, value: AnswerValue) -> str:
         return self.texts("rationale-item", finding=self.label(finding_id), state=self.state(finding_id, value))
 
     def answered(self, finding_id: str, values: Mapping[str, AnswerValue]) -> str:
@@ -193,16 +203,22 @@ class Vocabulary:
             return self.label(target)
         return self.called({"pattern": "source-pattern"}.get(kind, kind), target)
 
+    def _service(self, concept_id: str) -> list[Coding]:
+        """The codings of a referral, specialty, treatment or method: fresh ones, because a resource is anyone's to change."""
+        if concept_id not in self._services:
+            self._services[concept_id] = self.terminology.outbound_service(concept_id)
+        return [dict(coding) for coding in self._services[concept_id]]
+
     # --- the assessment as a whole -------------------------------------------------------------------------------------
 
     def method(self) -> Concept:
-        return {"coding": self.terminology.outbound_service(METHOD), "text": self.texts("method-text")}
+        return {"coding": self._service(METHOD), "text": self.texts("method-text")}
 
     def code(self) -> Concept:
-        return {"coding": self.terminology.outbound_service(CODE), "text": self.texts("code-text")}
+        return {"coding": self._service(CODE), "text": self.texts("code-text")}
 
     def performer(self) -> Concept:
-        return {"coding": self.terminology.outbound_service(PERFORMER)}
+        return {"coding": self._service(PERFORMER)}
 
     def urgency(self, urgency: Urgency) -> Coding:
         return self.coding("urgency", urgency)
@@ -226,13 +242,13 @@ class Vocabulary:
     # --- referrals -----------------------------------------------------------------------------------------------------
 
     def service(self, referral: Referral) -> Concept:
-        return {"coding": self.terminology.outbound_service(referral.service), "text": clean(referral.label)}
+        return {"coding": self._service(referral.service), "text": clean(referral.label)}
 
     def specialty(self, referral: Referral) -> Concept | None:
-        return {"coding": self.terminology.outbound_service(referral.specialty)} if referral.specialty else None
+        return {"coding": self._service(referral.specialty)} if referral.specialty else None
 
     def referral_category(self) -> Concept:
-        return {"coding": self.terminology.outbound_service(REFERRAL)}
+        return {"coding": self._service(REFERRAL)}
 
     def symptom(self, side: Side | None) -> list[Coding]:
         return [dict(coding) for coding in self.terminology.outbound_symptom(side)]

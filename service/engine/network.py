@@ -17,6 +17,7 @@ from service.engine.clusters import ClusterSetting, CompiledCluster, compile_clu
 from service.engine.hypotheses import Array, Hypotheses, enumerate_hypotheses
 from service.engine.model import Condition, Finding, KnowledgeBase, Observable
 from service.engine.rates import RateTable, backgrounds, compile_rates
+from service.engine.subsets import Subsets, compile_subsets
 
 AGE_FINDING = "age_band"
 SEX_FINDING = "sex"
@@ -45,6 +46,10 @@ class Network:
     separation: Mapping[str, float]    # observable -> bits about a condition drawn uniformly
     prior_ratios: Mapping[tuple[str, str], Array]  # (finding, level) -> ratio per condition
     clusters: tuple[CompiledCluster, ...] = ()
+
+    @cached_property
+    def subsets(self) -> Subsets:
+        return compile_subsets(self.hypotheses)
 
     @cached_property
     def findings(self) -> dict[str, Finding]:

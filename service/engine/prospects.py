@@ -95,19 +95,12 @@ class Prospects:
         self.near_groups = frozenset(near)
         self.first_row = np.array([result.rows[0] for result in results], dtype=np.int64)
         self.one_row_each = all(len(result.rows) == 1 for result in results)
-
-    def single(self, weighted: Single) -> tuple[Array, Array]:
-        """P(result | hypothesis) times `weighted` (hypotheses x anything), leading and sharing, in single precision.
-
-        Where every result shows one row, the network's own arrays serve, and none of the larger ones below is made.
-        """
-        if self.one_row_each:
-            network = self.network
-            return (network.full @ weighted)[self.first_row].astype(np.float64), (network.shared @ weighted)[
-                self.first_row
-            ].astype(np.float64)
-        count = len(self.results)
-        return (self.both[:count] @ weighted).astype(np.float64), (self.both[count:] @ weighted).astype(np.float64)
+        # Of an examination with two results that are all its observable can show, the second is what the first leaves.
+        levels_of = {observable.id: len(observable.levels) for observable in network.observables}
+        two_levels = np.array([levels_of[network.shown_by[row][0]] == 2 for row in self.first_row.tolist()], dtype=bool)
+        two_results = np.bincount(self.examination)[self.examination] == 2
+        second = np.diff(self.examination, prepend=-1) == 0
+        self.left_by_first = two_levels & two_results & second & self.one_row_each
 
     def either(self, rows: Indexes) -> Single:
         """A copy of rows of `both`."""
@@ -183,8 +176,8 @@ def _examinations(
 class Outlook:
     """The prospects of one case.
 
-    `open` are the indexes of the results that are still open, `expected` and `after` (results x targets) run along them;
-    `alone_shared` is `after` as it would be if each result counted as shared. The first targets are the source patterns.
+    `open` are the indexes of the results that are still open, `expected` and `after` (results x targets) run along them. The
+    first targets are the source patterns. With `single` the results are worked out in single precision.
     """
 
     def __init__(self, prospects: Prospects, case: Case, now: Posterior, targets: Array, *, single: bool = False) -> None:
@@ -209,22 +202,21 @@ class Outlook:
         # Of every answered observable, the level and its row; and the published clusters as they stand now.
         self._shown = {one.observable.id: (one.level, one.leader) for one in now.evidence.observations}
         self._states = [state_of(compiled, self._shown) for compiled in network.clusters]
-        self.expected, self.after, self.alone_shared = self._alone(single)
+        self.expected, self.after = self._alone(single)
 
     # --- one result ---------------------------------------------------------------------------------------------------
 
-    def _alone(self, single: bool) -> tuple[Array, Array, Array]:
-        """Expected probability, targets after it, and the same as if shared, of every open result."""
+    def _alone(self, single: bool) -> tuple[Array, Array]:
+        """Expected probability, and the targets after it, of every open result."""
         prospects = self.prospects
         weighted = self.weights[:, None] * self.targets
-        if single:
-            leading, sharing = prospects.single(weighted.astype(np.float32))
-        else:
-            leading, sharing = prospects.leading @ weighted, prospects.sharing @ weighted
-        shared = sharing[self.open]
         groups, ranks = prospects.group[self.open], prospects.rank[self.open]
         led = self.leader_rank[groups] != NO_LEADER
-        joint = np.where(led[:, None], shared, leading[self.open])
+        if single:
+            joint = self._joint(weighted, led)
+        else:
+            leading, sharing = prospects.leading @ weighted, prospects.sharing @ weighted
+            joint = np.where(led[:, None], sharing[self.open], leading[self.open])
         takes_over = led & (ranks < self.leader_rank[groups])
         for group in set(groups[takes_over].tolist()):
             chosen = takes_over & (groups == group)
@@ -242,7 +234,27 @@ class Outlook:
             members = (int(self.open[place]),)
             if self.irregular(members):
                 after[place] = self.recomputed(members)
-        return expected, after, shared / shared[:, : len(PATTERNS)].sum(axis=1, keepdims=True)
+        return expected, after
+
+    def _joint(self, weighted: Array, led: NDArray[np.bool_]) -> Array:
+        """P(result | hypothesis) times `weighted`, summed over the hypotheses, for every open result, in single precision.
+
+        As shared where another finding leads the group.
+        """
+        prospects = self.prospects
+        left = prospects.left_by_first[self.open]
+        rows = self.open + np.where(led, len(prospects.results), 0)
+        joint = np.empty((len(self.open), weighted.shape[1]))
+        joint[~left] = prospects.either(rows[~left]) @ weighted.astype(np.float32)
+        seconds = np.flatnonzero(left)
+        joint[seconds] = weighted.sum(axis=0) - joint[seconds - 1]
+        return joint
+
+    @cached_property
+    def alone_shared(self) -> Array:
+        """The targets after every open result as if each counted as shared."""
+        shared: Array = (self.prospects.sharing @ (self.weights[:, None] * self.targets))[self.open]
+        return shared / shared[:, : len(PATTERNS)].sum(axis=1, keepdims=True)
 
     def _tilted(self, place: int, tilts: tuple[Array, Array], led: bool, takes_over: bool) -> Array:
         """Row of `joint` for a result after which a published cluster counts otherwise."""

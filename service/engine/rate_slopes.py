@@ -14,10 +14,11 @@ import numpy as np
 
 from service.engine.hypotheses import Array
 from service.engine.model import Observable
-from service.engine.network import Network, combine
+from service.engine.network import Network
 from service.engine.rates import backgrounds
 from service.engine.spreads import background_spreads, moved_background, moved_figures, uncertain_figures
-from service.engine.subsets import Places, Subsets, coefficients, on_sets, set_membership
+from service.engine.subsets import on_sets, set_membership
+from service.engine.supports import SetRates, Support, set_rates, support_of
 
 STEP = 1e-4
 PARALLEL = 1.0 - 1e-6  # cosine from which two figures move the rates in one direction
@@ -27,58 +28,41 @@ PARALLEL = 1.0 - 1e-6  # cosine from which two figures move the rates in one dir
 class RateSlopes:
     """Slopes of log P(level | hypothesis) of an observable.
 
-    `places` are the subsets of its support among all sets, `coefficients` (shared, full) x levels x figures x these subsets.
+    `coefficients` are (shared, full) x levels x figures x sets of the support.
     """
 
-    support: tuple[int, ...]
-    coexistence: bool
-    places: Places
+    support: Support
     coefficients: Array
 
     def sums(self, level: int, sums: Array, *, leads: bool) -> Array:
         """Slopes times a table, summed over the hypotheses (figures x columns); `sums` is that table's `Subsets.sums`."""
-        found: Array = self.coefficients[int(leads), level] @ sums[self.places]
+        found: Array = self.coefficients[int(leads), level] @ sums[self.support.places]
         return found
 
     def on(self, level: int, members: Array, *, leads: bool) -> Array:
         """Slopes on some hypotheses (figures x hypotheses); `members` are their conditions and the coexistence event."""
-        parts = np.split(self.coefficients[int(leads), level], 2 if self.coexistence else 1, axis=-1)
-        values = [on_sets(part, len(self.support)) for part in parts]
-        bits = 2 ** np.arange(len(self.support))
-        of_set = set_membership(len(self.support)) @ bits
+        support, count = self.support, len(self.support.conditions)
+        parts = np.split(self.coefficients[int(leads), level], 2 if support.coexistence else 1, axis=-1)
+        values = [on_sets(part, count) for part in parts]
+        bits = 2 ** np.arange(count)
+        of_set = set_membership(count) @ bits
         order = np.argsort(of_set)
-        held = order[np.searchsorted(of_set[order], members[:, list(self.support)] @ bits)]
+        held = order[np.searchsorted(of_set[order], members[:, list(support.conditions)] @ bits)]
         found: Array = values[0][:, held]
-        return found + values[1][:, held] * members[:, -1] if self.coexistence else found
+        return found + values[1][:, held] * members[:, -1] if support.coexistence else found
 
 
-def observable_slopes(network: Network, observable: Observable, subsets: Subsets, *, merged: bool) -> RateSlopes:
+def observable_slopes(network: Network, observable: Observable, *, merged: bool) -> RateSlopes:
     """The slopes of one observable; figures that move its rates in one direction stand as one if `merged`."""
     columns = [condition.id for condition in network.hypotheses.conditions]
     columns.append(network.derived.id if network.derived else "")
     moves, direct = rate_moves(network, observable, columns)
     if merged:
         moves, direct = merged_moves(moves, direct)
-    spoken_of = network.rate_table.plans[observable.id].rates()
-    support = tuple(index for index, column in enumerate(columns[:-1]) if column in spoken_of)
-    coexistence = columns[-1] in spoken_of
-    sets = set_membership(len(support))
-    held = list(support)
-    if coexistence:
-        sets = np.concatenate([np.column_stack([sets, np.full(len(sets), flag)]) for flag in (0.0, 1.0)])
-        held.append(len(columns) - 1)
-    first = network.start[observable.id]
-    rates = network.level_rates[first : first + len(observable.levels), held]
-    shrink = network.knowledge.constant("dependence_shrink")
-    full, shared = (np.exp(logs) for logs in combine((observable,), [rates], sets, shrink))
+    support = support_of(network, observable)
     slopes = _binary_slopes if observable.binary else _level_slopes
-    setting = SetRates(backgrounds(observable), rates, sets, full, shared, shrink)
-    values = slopes(moves[:, :, held], direct, setting)
-    plain, *with_event = np.split(values, 2 if coexistence else 1, axis=-1)
-    found = [coefficients(plain, len(support)), *(coefficients(part - plain, len(support)) for part in with_event)]
-    return RateSlopes(
-        support, coexistence, subsets.of_support(support, coexistence=coexistence), np.concatenate(found, axis=-1)
-    )
+    values = slopes(moves[:, :, support.members], direct, set_rates(network, observable, support))
+    return RateSlopes(support, support.coefficients(values))
 
 
 # --- one condition alone --------------------------------------------------------------------------------------------
@@ -141,21 +125,6 @@ def merged_moves(moves: Array, direct: Array) -> tuple[Array, Array]:
 
 
 # --- sets of conditions ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SetRates:
-    """Rates of one observable: of the levels without a condition, of each member alone (levels x members), and on sets.
-
-    `sets` is sets x members; `full` and `shared` are levels x sets.
-    """
-
-    background: tuple[float, ...]
-    rates: Array
-    sets: Array
-    full: Array
-    shared: Array
-    shrink: float
 
 
 def _binary_slopes(moves: Array, direct: Array, on: SetRates) -> Array:

@@ -33,6 +33,11 @@ class Subsets:
     membership: Array
     coexistence: Array
 
+    @property
+    def singles(self) -> slice:
+        """The places of the sets of one condition."""
+        return slice(1, 1 + self.membership.shape[1])
+
     def of_support(self, conditions: Sequence[int], *, coexistence: bool = False) -> Places:
         """Places of all sets of some conditions (in table order), as `sets_of` has them.
 
@@ -47,10 +52,10 @@ class Subsets:
 
         With `coexistence` also over those of them that hold a hip and a spine condition, behind the others.
         """
-        singles = 1 + self.membership.shape[1]
         found = table.copy()  # no other hypothesis holds a set of three
-        found[singles : singles + len(self.beyond_pairs)] += table[self.beyond_pairs].sum(axis=1)
-        found[1:singles] = self.membership.T @ table
+        pairs = slice(self.singles.stop, self.singles.stop + len(self.beyond_pairs))
+        found[pairs] += table[self.beyond_pairs].sum(axis=1)
+        found[self.singles] = self.membership.T @ table
         found[0] = table.sum(axis=0)
         return np.concatenate([found, self.sums(table * self.coexistence[:, None])]) if coexistence else found
 

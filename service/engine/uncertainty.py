@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from service.engine.cluster_slopes import ClusterSlopes, cluster_slopes
-from service.engine.clusters import CompiledCluster, Item, Reading
+from service.engine.clusters import CompiledCluster, Item, Reading, State
 from service.engine.differential import Posterior
 from service.engine.evidence import PRIOR_FINDINGS, Evidence
 from service.engine.hypotheses import COMBINATION, EMPTY, HIP_AND_SPINE, SINGLE, Array, class_masses
@@ -23,9 +22,10 @@ from service.engine.model import Observable
 from service.engine.network import Network
 from service.engine.rate_slopes import RateSlopes, observable_slopes, rate_moves
 from service.engine.spreads import mass_spread, prevalence_spread
-from service.engine.subsets import Places, Subsets, compile_subsets
+from service.engine.subsets import Places
 
 LEAST_MASS = 1e-300
+READINGS_KEPT = 64  # of some 50 kB each
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,12 @@ class Uncertainty:
     merged: bool = True
     _found: dict[str, RateSlopes] = field(default_factory=dict)
     _clusters: dict[str, ClusterSlopes] = field(default_factory=dict)
-
-    @cached_property
-    def subsets(self) -> Subsets:
-        return compile_subsets(self.network.hypotheses)
+    _readings: dict[tuple[int, State], dict[str, Array]] = field(default_factory=dict)
 
     def slopes(self, observable: Observable) -> RateSlopes:
         """Slopes of one observable. Two threads may find the same ones at once; they are equal."""
         if observable.id not in self._found:
-            self._found[observable.id] = observable_slopes(self.network, observable, self.subsets, merged=self.merged)
+            self._found[observable.id] = observable_slopes(self.network, observable, merged=self.merged)
         return self._found[observable.id]
 
     def prepare(self) -> None:
@@ -77,24 +74,28 @@ class Uncertainty:
         contrast = matrix * (1.0 / inside + 1.0 / outside)
         contrast -= 1.0 / outside
         contrast *= weights[:, None]
-        by_condition = self.network.hypotheses.membership.T @ contrast
-        gradients = [self.prior @ contrast, *(self.prior_answers[answer] @ by_condition for answer in prior_answers)]
-        gradients += self.gradients(posterior.evidence, contrast).values()
+        subsets = self.network.subsets
+        sums = subsets.sums(contrast, coexistence=self._event_counts(posterior.evidence))
+        gradients = [self.prior @ contrast]
+        gradients += [self.prior_answers[answer] @ sums[subsets.singles] for answer in prior_answers]
+        gradients += self.gradients(posterior.evidence, contrast, sums).values()
         variance = np.square(np.concatenate(gradients)).sum(axis=0)
         half: Array = self.width * np.sqrt(variance)
         return half
 
-    def gradients(self, evidence: Evidence, contrast: Array) -> dict[str, Array]:
+    def _event_counts(self, evidence: Evidence) -> bool:
+        """Whether rows of any observable speak of hip and spine together."""
+        return any(self.slopes(observation.observable).support.coexistence for observation in evidence.observations)
+
+    def gradients(self, evidence: Evidence, contrast: Array, sums: Array) -> dict[str, Array]:
         """Slopes of the log likelihood times `contrast` (hypotheses x anything), summed over the hypotheses.
 
-        By the observable, or cluster, whose figures they belong to, figures x columns. The figures of an item of a published
-        cluster move the cluster, too, also where the item was not asked for.
+        `sums` is its `Subsets.sums`. By the observable, or cluster, whose figures they belong to, figures x columns. The
+        figures of an item of a published cluster move the cluster, too, also where the item was not asked for.
         """
-        slopes = [self.slopes(observation.observable) for observation in evidence.observations]
-        sums = self.subsets.sums(contrast, coexistence=any(one.coexistence for one in slopes))
         found = {
-            observation.observable.id: one.sums(observation.level, sums, leads=observation.leader)
-            for observation, one in zip(evidence.observations, slopes, strict=True)
+            one.observable.id: self.slopes(one.observable).sums(one.level, sums, leads=one.leader)
+            for one in evidence.observations
         }
         for reading in evidence.readings:
             compiled = self.network.clusters[reading.place]
@@ -119,11 +120,18 @@ class Uncertainty:
         return found
 
     def _slopes_of_reading(self, reading: Reading) -> dict[str, Array]:
-        """Slopes of the factor of a published cluster (figures x hypotheses with its target), by whose figures they are."""
-        found = self._slopes_of_cluster(self.network.clusters[reading.place]).of(
-            reading.state, self.network, self._level_slopes
-        )
-        return {owner or reading.cluster.id: slopes for owner, slopes in found.items()}
+        """Slopes of the factor of a published cluster (figures x hypotheses with its target), by whose figures they are.
+
+        Most patients answer the items of a cluster in one of a few ways, so the last ones found are kept.
+        """
+        key = (reading.place, reading.state)
+        if key not in self._readings:
+            slopes = self._slopes_of_cluster(self.network.clusters[reading.place])
+            found = slopes.of(reading.state, self.network, self._level_slopes)
+            if len(self._readings) >= READINGS_KEPT:
+                self._readings.clear()
+            self._readings[key] = {owner or reading.cluster.id: one for owner, one in found.items()}
+        return self._readings[key]
 
     def _slopes_of_cluster(self, compiled: CompiledCluster) -> ClusterSlopes:
         name = compiled.cluster.id

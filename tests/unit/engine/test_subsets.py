@@ -56,7 +56,7 @@ def test_slopes_know_a_row_on_hip_and_spine_together():
     uncertainty = measure_uncertainty(before, merged=False)
     groin = before.by_finding["groin"][0]
     contrast = np.random.default_rng(SEED).normal(size=(before.hypotheses.count, 2))
-    sums = uncertainty.subsets.sums(contrast, coexistence=True)
+    sums = before.subsets.sums(contrast, coexistence=True)
     spread = sensitivity_spread(rows[1], Estimate(0.7), knowledge)
     for leads in (True, False):
         lead = (lambda one: one.log_full) if leads else (lambda one: one.log_shared)

@@ -87,8 +87,7 @@ def outlook(prospects: Prospects, case: Case, *, findings: Sequence[str] = (), s
     made = Outlook(prospects, case, posterior(case, prospects.network), targets(prospects.network)[1], single=single)
     if findings:
         kept = np.array([prospects.results[index].finding_id in findings for index in made.open.tolist()])
-        made.open, made.expected = made.open[kept], made.expected[kept]
-        made.after, made.alone_shared = made.after[kept], made.alone_shared[kept]
+        made.open, made.expected, made.after = made.open[kept], made.expected[kept], made.after[kept]
     return made
 
 

@@ -8,7 +8,7 @@ Source: Aumann RJ, Shapley LS. Values of Non-Atomic Games, 1974.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -18,7 +18,7 @@ from service.engine.clusters import Reading
 from service.engine.differential import Posterior
 from service.engine.evidence import Observation
 from service.engine.hypotheses import Array
-from service.engine.model import Contribution, Explanation
+from service.engine.model import AnswerValue, Contribution, Explanation
 from service.engine.network import Network
 from service.records import dataclass
 
@@ -76,7 +76,11 @@ def path_integral(log_prior: Array, likelihood: Array, target: Array, against: A
     weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True)).T
     # Expectations are linear in the weights: sum over the nodes first, multiply by the likelihoods once.
     halves = (shares / 2.0)[:, None]
-    mixture = target * (weights @ (halves / (weights.T @ target))) - against * (weights @ (halves / (weights.T @ against)))
+    mixture = weights @ (halves / (weights.T @ target))
+    mixture *= target
+    beside = weights @ (halves / (weights.T @ against))
+    beside *= against
+    mixture -= beside
     integrated: Array = likelihood @ mixture
     return integrated
 
@@ -102,34 +106,40 @@ def explain(
     Contrasts named in `leading` carry every contribution; the others only the `STRONGEST` for and against.
     """
     attribution = attribute(posterior, contrasts)
-    terms = posterior.evidence.terms
+    terms = [_Told.of(term) for term in posterior.evidence.terms]
+    by_contrast = attribution.contributions.T.tolist()
+    ascending = np.argsort(attribution.contributions, axis=0, kind="stable").T.tolist()
     explained = {}
-    for column, contrast in enumerate(contrasts):
-        amounts = attribution.contributions[:, column]
-        listed = amounts.tolist()
-        order = np.argsort(amounts, kind="stable").tolist()
+    for column, (contrast, amounts, order) in enumerate(zip(contrasts, by_contrast, ascending, strict=True)):
         complete = contrast.name in leading or len(order) <= 2 * STRONGEST
         chosen = order if complete else [*order[:STRONGEST], *order[-STRONGEST:]]
-        chosen.sort(key=lambda row: -abs(listed[row]))
+        chosen.sort(key=[-abs(amount) for amount in amounts].__getitem__)
+        rows_behind = network.rows_behind(contrast.members)
         explained[contrast.name] = Explanation(
             target=contrast.name,
             prior_log_odds=float(attribution.prior[column]),
             posterior_log_odds=float(attribution.posterior[column]),
-            contributions=tuple(
-                _contribution(
-                    terms[row],
-                    listed[row],
-                    network.rows_behind(terms[row].observable_id, contrast.members),
-                )
-                for row in chosen
-            ),
+            contributions=tuple([terms[row].contribution(amounts[row], rows_behind) for row in chosen]),
             quadrature_nodes=attribution.nodes,
             complete=complete,
         )
     return explained
 
 
-def _contribution(term: Observation | Reading, log_odds: float, rows: tuple[str, ...]) -> Contribution:
-    answer = term.answer
-    counted: Literal["full", "shared"] = "full" if term.leader else "shared"
-    return Contribution(answer.finding_id, term.observable_id, answer.value, log_odds, rows, counted)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a term says in every contrast alike: read once, because it stands in all of them."""
+
+    finding_id: str
+    observable_id: str
+    value: AnswerValue
+    counted: Literal["full", "shared"]
+
+    @classmethod
+    def of(cls, term: Observation | Reading) -> _Told:
+        answer = term.answer
+        return cls(answer.finding_id, term.observable_id, answer.value, "full" if term.leader else "shared")
+
+    def contribution(self, log_odds: float, rows_behind: Mapping[str, tuple[str, ...]]) -> Contribution:
+        rows = rows_behind.get(self.observable_id, ())
+        return Contribution(self.finding_id, self.observable_id, self.value, log_odds, rows, self.counted)

@@ -99,20 +99,25 @@ class Network:
         return np.concatenate([np.array(backgrounds(observable)) for observable in self.observables])
 
     @cached_property
-    def _rows_behind(self) -> dict[tuple[str, tuple[str, ...]], tuple[str, ...]]:
+    def _rows_behind(self) -> dict[tuple[str, ...], dict[str, tuple[str, ...]]]:
         return {}
 
-    def rows_behind(self, observable_id: str, members: tuple[str, ...]) -> tuple[str, ...]:
-        """Ids of the table rows that set the rate of an observable for any of these conditions, in order of the ids."""
-        key = (observable_id, members)
-        if key not in self._rows_behind:
-            compiled = self.rate_table.compiled.get(observable_id, {})
-            rows = {use.row.row_id for member in members if member in compiled for use in compiled[member].rows}
+    def rows_behind(self, members: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+        """By observable and cluster, the ids of the table rows that set its rate for any of these conditions, in order.
+
+        Observables without such rows are left out.
+        """
+        if members not in self._rows_behind:
+            rows: dict[str, set[str]] = {}
+            for observable_id, compiled in self.rate_table.compiled.items():
+                for member in members:
+                    if member in compiled:
+                        rows.setdefault(observable_id, set()).update(use.row.row_id for use in compiled[member].rows)
             for one in self.clusters:
-                if one.cluster.id == observable_id and one.cluster.target_id in members:
-                    rows |= {row.row_id for row in one.cluster.rows}
-            self._rows_behind[key] = tuple(sorted(rows))
-        return self._rows_behind[key]
+                if one.cluster.target_id in members:
+                    rows.setdefault(one.cluster.id, set()).update(row.row_id for row in one.cluster.rows)
+            self._rows_behind[members] = {name: tuple(sorted(found)) for name, found in rows.items()}
+        return self._rows_behind[members]
 
 
 def compile_network(knowledge: KnowledgeBase) -> Network:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from service.records import dataclass
@@ -53,12 +54,30 @@ class FormItem:
         return self.type not in ("group", "display")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Form:
     """A form as a mapping. `ours` is false for a form another service made, whose answers are taken as far as they map."""
 
     items: Mapping[str, FormItem]
     ours: bool
+
+    @cached_property
+    def always_enabled(self) -> frozenset[str]:
+        """The linkIds of the items that are enabled whatever is answered: neither they nor an item above them has a condition."""
+        conditional = {link_id for link_id, item in self.items.items() if item.enable_when}
+        return frozenset(
+            link_id for link_id, item in self.items.items() if conditional.isdisjoint((link_id, *item.ancestors))
+        )
+
+    @cached_property
+    def sometimes_enabled(self) -> tuple[str, ...]:
+        """The linkIds of the other items, in order."""
+        return tuple(link_id for link_id in self.items if link_id not in self.always_enabled)
+
+    @cached_property
+    def required(self) -> tuple[FormItem, ...]:
+        """The items that have to be answered while they are enabled, in order."""
+        return tuple(item for item in self.items.values() if item.required and item.type != "display")
 
 
 def form_from(questionnaire: Mapping[str, Any], finding_of: Callable[[Mapping[str, Any]], str], *, ours: bool) -> Form:

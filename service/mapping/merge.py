@@ -82,6 +82,8 @@ def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> 
 
 
 def _one(statements: Sequence[Statement], finding: Finding, knowledge: KnowledgeBase, notebook: Notebook) -> Merged:
+    if len(statements) == 1:
+        return Merged((statements[0],))
     order = _in_order(statements, knowledge)
     decisive = order[0]
     agreeing = tuple(one for one in order if _same(one, decisive))

@@ -134,11 +134,13 @@ def references_in(element: Any, path: str) -> Iterator[tuple[Reference, str]]:
         if isinstance(element.get("reference"), str) or _is_logical(element):
             yield element, path
         for key, value in element.items():
-            if key not in ("contained", "identifier"):
+            # Texts and numbers hold none: most values are of these kinds, and a path for each of them takes its time.
+            if isinstance(value, dict | list) and key not in ("contained", "identifier"):
                 yield from references_in(value, f"{path}.{key}")
     elif isinstance(element, list):
         for index, value in enumerate(element):
-            yield from references_in(value, f"{path}[{index}]")
+            if isinstance(value, dict | list):
+                yield from references_in(value, f"{path}[{index}]")
 
 
 def _is_logical(element: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from functools import cached_property
 from typing import Literal
 
 from service.engine.model.kinds import AnswerType, Region, Role, SourceKind, Urgency
@@ -173,7 +174,7 @@ class Constant:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KnowledgeBase:
     """Everything the tables say. Tuples keep the order of the tables."""
 
@@ -196,12 +197,13 @@ class KnowledgeBase:
     clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a count of positive tests -> its parts
     published_clusters: tuple[Cluster, ...] = ()
 
+    @cached_property
+    def _by_id(self) -> dict[str, Finding]:
+        return {finding.id: finding for finding in self.findings}
+
     def finding(self, finding_id: str) -> Finding:
         """KeyError if there is none of that id."""
-        for finding in self.findings:
-            if finding.id == finding_id:
-                return finding
-        raise KeyError(finding_id)
+        return self._by_id[finding_id]
 
     def constant(self, constant_id: str) -> float:
         return self.constants[constant_id].value

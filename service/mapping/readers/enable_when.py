@@ -22,14 +22,14 @@ def enabled_items(form: Form, answers: Mapping[str, Sequence[Any]]) -> frozenset
     any item above it, and what was answered to a disabled item enables nothing. Items that depend on each other in a
     circle count as enabled: the form is at fault then, not the answer.
     """
-    if not any(item.enable_when for item in form.items.values()):
-        return frozenset(form.items)
-    known: dict[str, bool] = {}
+    known = dict.fromkeys(form.always_enabled, True)
     open_items: set[str] = set()
 
     def enabled(link_id: str) -> bool:
-        if link_id in known or link_id in open_items or link_id not in form.items:
-            return known.get(link_id, True)
+        if (decided := known.get(link_id)) is not None:
+            return decided
+        if link_id in open_items or link_id not in form.items:
+            return True
         open_items.add(link_id)
         item = form.items[link_id]
         outcome = all(enabled(ancestor) for ancestor in item.ancestors)
@@ -45,7 +45,7 @@ def enabled_items(form: Form, answers: Mapping[str, Sequence[Any]]) -> frozenset
         given = answers.get(question, ()) if enabled(question) else ()
         return holds(str(condition["operator"]), given, _expected(condition))
 
-    return frozenset(link_id for link_id in form.items if enabled(link_id))
+    return form.always_enabled.union(link_id for link_id in form.sometimes_enabled if enabled(link_id))
 
 
 def holds(operator: str, given: Sequence[Any], expected: Any) -> bool:

@@ -114,8 +114,9 @@ def _unknown_item(
 def _require(
     form: Form, given: Mapping[str, Given], enabled: frozenset[str], held: Held, notebook: Notebook, *, unfinished: bool
 ) -> None:
-    for link_id, item in form.items.items():
-        if not item.required or link_id not in enabled or item.type == "display":
+    for item in form.required:
+        link_id = item.link_id
+        if link_id not in enabled:
             continue
         # A required group needs an answer somewhere below it, a required question one of its own.
         if any(one in given for one in ((link_id,) if item.is_question else item.descendants)):

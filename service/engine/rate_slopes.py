@@ -8,7 +8,6 @@ their subsets (`subsets.py`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from service.engine.rates import backgrounds
 from service.engine.spreads import background_spreads, moved_background, moved_figures, uncertain_figures
 from service.engine.subsets import on_sets, set_membership
 from service.engine.supports import SetRates, Support, set_rates, support_of
+from service.records import dataclass
 
 STEP = 1e-4
 PARALLEL = 1.0 - 1e-6  # cosine from which two figures move the rates in one direction

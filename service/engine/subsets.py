@@ -9,7 +9,6 @@ hold the subset. Of the observables 40 of 100 have one condition in their suppor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.engine.hypotheses import MAXIMUM_COEXISTING, Array, Hypotheses
+from service.records import dataclass
 
 Places = NDArray[np.intp]
 

@@ -5,8 +5,6 @@ See `subsets.py` for why a sum over a few sets stands for one over all hypothese
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from service.engine.hypotheses import Array
@@ -14,6 +12,7 @@ from service.engine.model import Observable
 from service.engine.network import Network, combine
 from service.engine.rates import backgrounds
 from service.engine.subsets import Places, coefficients, set_membership
+from service.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

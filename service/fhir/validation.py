@@ -10,7 +10,7 @@ from typing import Any
 from service.errors import Fault, MalformedInput, NotFound
 from service.fhir import r4, wording
 from service.fhir.elements import resource_types
-from service.fhir.parameters import RESOURCE, Input, Inputs, read_inputs
+from service.fhir.parameters import RESOURCE, Input, Inputs, gather_inputs
 from service.fhir.profile_check import ProfileCheck
 from service.fhir.profile_definitions import BASE_TYPE, Profiles
 from service.records import dataclass
@@ -45,9 +45,9 @@ def read_request(body: Resource | None, query: list[tuple[str, str]], *, type_na
         verdict = r4.check(call)
         if verdict.faults:
             raise MalformedInput(verdict.faults)
-    inputs = read_inputs(VALIDATE, query=query, body=call, faults=())
+    inputs, faults = gather_inputs(VALIDATE, query=query, body=call)
     resource = held if held is not None else resource
-    faults = list(_faults_of(inputs, resource, type_name, instance=instance))
+    faults += _faults_of(inputs, resource, type_name, instance=instance)
     if faults:
         raise MalformedInput(faults)
     return Asked(resource, inputs.one("mode", ""), inputs.many("profile"))

@@ -20,7 +20,18 @@ def matcher(context: Callable[[], SearchContext]) -> Matches:
     """
 
     def matches(reader: Reader, type_name: str, criteria: str) -> Sequence[Version]:
-        pairs = parse_qsl(criteria.lstrip("?"), keep_blank_values=True)
+        try:
+            pairs = parse_qsl(criteria.lstrip("?"), keep_blank_values=True, errors="strict")
+        except UnicodeDecodeError:
+            raise MalformedInput(
+                Fault(
+                    "structure",
+                    "The condition is not UTF-8 text.",
+                    rule="Each byte beyond ASCII is written as % and two hexadecimal digits, of the text in UTF-8.",
+                    repair="Encode the text as UTF-8 before it is percent-encoded.",
+                    spec=CONDITIONAL_SPEC,
+                )
+            ) from None
         query = read_query(type_name, pairs, context=context(), strict=True)
         if not query.conditions:
             raise MalformedInput(

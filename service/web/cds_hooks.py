@@ -75,7 +75,9 @@ def install_hook_routes(
         services = parts.services.with_id(service_id)
         if not services:
             raise unknown_service()
-        check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+        check_body_media_type(
+            request.headers.get("Content-Type"), request.headers.get("Content-Encoding"), wanted="application/json"
+        )
         body = read_json(request.get_data(cache=False), parts.limits, what="hook request", begins='{"hook": ...}')
         service, hook_request = read_request(body, services)
         language = language_for(list(request.accept_languages), languages)

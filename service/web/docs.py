@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, current_app
+from flask import Blueprint, Flask, Response, current_app, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from service.fhir.r4 import serialise
@@ -43,7 +44,17 @@ def install_docs(app: Flask, sources: Sources, *, address: Callable[[], str]) ->
             "defaultModelsExpandDepth": 0,
         },
     )
+    page.after_request(_below_prefix)
     app.register_blueprint(page)
+
+
+def _below_prefix(response: Response) -> Response:
+    """The page with its addresses below the prefix that a proxy has put in front, if there is one; the library knows of none."""
+    if request.script_root and response.mimetype == "text/html" and not response.direct_passthrough:
+        outer = f'"{quote(request.script_root)}'.encode()
+        page = response.get_data().replace(f'"{PAGE_PATH}/'.encode(), outer + f"{PAGE_PATH}/".encode())
+        response.set_data(page.replace(f'"..{DOCUMENT_PATH}"'.encode(), outer + f'{DOCUMENT_PATH}"'.encode()))
+    return response
 
 
 def routes_of(app: Flask) -> Iterator[Route]:

@@ -46,7 +46,9 @@ def install_feedback_routes(
         note(client=authenticate(request.headers.get("Authorization"), *addresses))
         if not parts.services.with_id(service_id):
             raise unknown_service()
-        check_body_media_type(request.headers.get("Content-Type"), request.headers.get("Content-Encoding"))
+        check_body_media_type(
+            request.headers.get("Content-Type"), request.headers.get("Content-Encoding"), wanted="application/json"
+        )
         body = read_json(request.get_data(cache=False), parts.limits)
         given = read_feedback(body, service_id, now=now())
         note(cards=tuple(dict.fromkeys(one.card for one in given)))

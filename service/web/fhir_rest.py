@@ -15,6 +15,7 @@ from service.fhir.resource_types import ResourceType, offered_types, system_oper
 from service.fhir.subsets import part_of
 from service.web.address import FHIR_PATH
 from service.web.negotiation import answer_media_type, check_body_media_type, check_form_media_type
+from service.web.parameters import PARTS, knowing
 from service.web.parts import part_asked_for
 from service.web.resources import ResourceViews
 from service.web.responses import resource_response
@@ -56,7 +57,6 @@ def install_fhir_routes(
     app.before_request(_negotiate)
     blueprint = Blueprint("fhir", __name__, url_prefix=FHIR_PATH)
 
-    @blueprint.get("/metadata")
     def metadata() -> Response:
         if metadata_mode(request.args.getlist("mode")) == "terminology":
             return resource_response(terminology_statement(address()))
@@ -68,7 +68,8 @@ def install_fhir_routes(
     # Addresses that exist with no method of their own (the base without a store, a type that only has operations)
     # are routed with OPTIONS alone: every other method is then answered 405 with Allow, not 404.
     add = _Adder(blueprint)
-    add("", {"POST": bundles} if bundles is not None else {})
+    add("/metadata", {"GET": knowing(metadata, "mode")})
+    add("", {"POST": knowing(bundles)} if bundles is not None else {})
     if stored is not None:
         add("/_history", {"GET": stored.history()})
     for operation in system_operations(storing=stored is not None):
@@ -88,7 +89,7 @@ def install_fhir_routes(
             continue
         published = "read" in offered.interactions
         add(own, {"GET": search} if search is not None else {})
-        add(one, {"GET": _read_view(offered, definitions)} if published else {})
+        add(one, {"GET": knowing(_read_view(offered, definitions), *PARTS)} if published else {})
     app.register_blueprint(blueprint)
 
 
@@ -115,15 +116,15 @@ def _add_stored(
     """The addresses of one stored type, each with the methods that the registry lists for it."""
     name, own, one = offered.name, f"/{offered.name}", f"/{offered.name}/<fhir_id:resource_id>"
     views: list[tuple[str, str, str, Callable[..., Response]]] = [
-        ("create", own, "POST", stored.create(name)),
+        ("create", own, "POST", knowing(stored.create(name))),
         ("update", own, "PUT", stored.update_where(name)),
         ("delete", own, "DELETE", stored.delete_where(name)),
-        ("read", one, "GET", stored.read(name)),
-        ("update", one, "PUT", stored.update(name)),
-        ("delete", one, "DELETE", stored.delete(name)),
+        ("read", one, "GET", knowing(stored.read(name), *PARTS)),
+        ("update", one, "PUT", knowing(stored.update(name))),
+        ("delete", one, "DELETE", knowing(stored.delete(name))),
         ("history-type", f"{own}/_history", "GET", stored.history(name)),
         ("history-instance", f"{one}/_history", "GET", stored.history(name)),
-        ("vread", f"{one}/_history/<fhir_id:version>", "GET", stored.vread(name)),
+        ("vread", f"{one}/_history/<fhir_id:version>", "GET", knowing(stored.vread(name), *PARTS)),
     ]
     addresses: dict[str, dict[str, Callable[..., Response]]] = {own: {"GET": search}} if search is not None else {}
     for interaction, path, method, view in views:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_options_header
 
@@ -11,6 +13,7 @@ from service.web.errors import NotAcceptable, UnsupportedMediaType
 FHIR_JSON = "application/fhir+json"
 FORM = "application/x-www-form-urlencoded"
 ACCEPTED = (FHIR_JSON, "application/json", "application/json+fhir")  # the last is the name of DSTU2, still sent
+_MEDIA = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,60}/[A-Za-z0-9!#$&^_.+-]{1,60}")
 FHIR_VERSIONS = ("4.0", "4.0.1")
 VERSION_SPEC = "http://hl7.org/fhir/R4/http.html#version-parameter"
 MIME_SPEC = "http://hl7.org/fhir/R4/http.html#mime-type"
@@ -73,12 +76,13 @@ def wants_page(accept: str | None) -> bool:
     return best == "text/html"
 
 
-def check_body_media_type(content_type: str | None, content_encoding: str | None) -> None:
-    """Nothing if a body of that type can be read; UnsupportedMediaType otherwise."""
+def check_body_media_type(content_type: str | None, content_encoding: str | None, *, wanted: str = FHIR_JSON) -> None:
+    """Nothing if a body of that type can be read; UnsupportedMediaType, which advises the `wanted` type, otherwise."""
     media, parameters = parse_options_header(content_type or "")
-    repair = f"Send the resource as UTF-8 JSON with Content-Type: {FHIR_JSON}."
+    repair = f"Send the body as UTF-8 JSON with Content-Type: {wanted}."
     if media.lower() not in ACCEPTED:
-        rule = f"Content-Type must be one of {', '.join(ACCEPTED)}."
+        found = f"this one is {media}" if _MEDIA.fullmatch(media) else "there is none" if not media else "this one is none"
+        rule = f"Content-Type must be one of {', '.join(ACCEPTED)}; {found}."
         raise UnsupportedMediaType(
             Fault("not-supported", "The body is not declared as JSON.", rule=rule, repair=repair, spec=MIME_SPEC)
         )

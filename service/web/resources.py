@@ -22,13 +22,13 @@ from service.interactions.results import Done
 from service.interactions.single import Interactions, check_type, not_found, read, vread
 from service.records import dataclass
 from service.storage.store import MOST_PER_PAGE, PAGE, HistoryQuery, ResourceStore, Version
+from service.web.parameters import SHAPING, without_effect
 from service.web.parts import part_asked_for
 from service.web.preferences import ASSESS_ELSEWHERE, check_assess, read_preferences
 from service.web.responses import outcome_response, resource_response, stored_response, wants_indent, warn
 
 _POSITION = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
 _HISTORY_OF_OTHERS = ("_at", "_list", "_sort")  # known to FHIR; without them other versions would come than were asked for
-_MOST_NAMED = 20  # parameters without effect that are spoken of
 STATUS = {"created": 201, "updated": 200, "deleted": 200, "unchanged": 200, "found": 200}
 
 
@@ -70,9 +70,9 @@ class ResourceViews:
                 page, query, address=self.address(), bundle_id=self.new_id(), applied=applied, as_text=not wants_indent()
             )
             response = resource_response(bundle)
-            left_out = [printable(name) for name in request.args if name not in ("_format", "_pretty", *applied)]
+            left_out = without_effect(applied)
             if left_out:  # a history has no place for an OperationOutcome: every entry is a version of something
-                warn(response, f"without effect: {', '.join(left_out[:_MOST_NAMED])}")
+                warn(response, f"without effect: {', '.join(left_out)}")
             return response
 
         return view
@@ -231,7 +231,7 @@ def read_expectation() -> Expectation:
 def read_criteria() -> str:
     """The search parameters in the address of a conditional interaction; what shapes the answer is no condition."""
     parts = request.query_string.decode("utf-8", "replace").split("&")
-    return "&".join(part for part in parts if part.partition("=")[0] not in ("_format", "_pretty"))
+    return "&".join(part for part in parts if part.partition("=")[0] not in SHAPING)
 
 
 def read_history_query(
@@ -263,7 +263,7 @@ def read_history_query(
                     spec="http://hl7.org/fhir/R4/http.html#history",
                 )
             )
-        elif name in _HISTORY_OF_OTHERS or (name not in ("_format", "_pretty") and strict):
+        elif name in _HISTORY_OF_OTHERS or (name not in SHAPING and strict):
             faults.append(
                 Fault(
                     "not-supported",

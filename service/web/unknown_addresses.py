@@ -117,8 +117,10 @@ def _illegal_id(given: str, of: str, method: str) -> tuple[int, Fault]:
 
 def _wrong_characters(given: str) -> str:
     wrong = sorted({character for character in given if _ID.fullmatch(character) is None})
-    named = ", ".join(repr(character) if character.isascii() and character.isprintable() else "one beyond ASCII"
-                      for character in wrong[:5])
+    named = ", ".join(
+        "one beyond ASCII" if not character.isascii() else repr(character) if character.isprintable() else "a control character"
+        for character in wrong[:5]
+    )
     return f", among them {named}" if wrong else ""
 
 

@@ -623,3 +623,36 @@ def test_a_parameter_that_assess_has_not_is_told_in_the_answer_or_refused(client
     ]
     refused = post(client, path + "&care-plan=x", hip_case, headers={"Prefer": "handling=strict"})
     assert {issue["expression"][0] for issue in assert_outcome(refused, 400, "value", "not-supported")} == {"?foo", "?care-plan"}
+
+
+@pytest.mark.parametrize("path", ["/fhir/QuestionnaireResponse/$extract?foo=1", "/fhir/Questionnaire/$populate?foo=1&bar=2"])
+def test_a_parameter_that_an_operation_on_forms_has_not_is_refused(client: FlaskClient, hip_case: Resource, path: str) -> None:
+    assert assert_outcome(post(client, path, hip_case), 400, "not-supported")[0]["expression"] == ["?foo"]
+
+
+def test_validate_tells_every_fault_of_its_call(client: FlaskClient) -> None:
+    response = post(client, "/fhir/Patient/$validate?mode=banana&foo=1", {"resourceType": "Observation"})
+    told = {issue["expression"][0] for issue in assert_outcome(response, 400, "not-supported", "value")}
+    assert {"?mode", "?foo"} < told and len(told) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "told"),
+    [
+        ("/fhir/$assess", "application/x-www-form-urlencoded", "this one is application/x-www-form-urlencoded. Send"),
+        ("/fhir/$assess", "", "there is none. Send"),
+        ("/fhir/$assess", "x<y>", "this one is none. Send"),
+        ("/cds-services/patient-view", "text/xml", "with Content-Type: application/json."),
+    ],
+)
+def test_a_body_of_another_type_is_told_which_it_has_and_which_it_should_have(
+    client: FlaskClient, path: str, sent: str, told: str
+) -> None:
+    response = client.post(path, data=b"{}", headers={"Content-Type": sent} if sent else {})
+    assert told in assert_outcome(response, 415, "not-supported")[0]["diagnostics"]
+
+
+def test_the_page_works_below_the_prefix_of_a_proxy(client: FlaskClient) -> None:
+    page = client.get("/docs/", environ_overrides={"SCRIPT_NAME": "/spine"}).text
+    assert '"/spine/docs/swagger-ui-bundle.js"' in page and '"/spine/openapi.json"' in page and '"/docs/' not in page
+    assert '"/docs/swagger-ui-bundle.js"' in client.get("/docs/").text

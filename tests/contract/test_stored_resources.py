@@ -280,6 +280,41 @@ def test_deleting_a_version_of_what_never_existed_is_412(stored: FlaskClient, ta
     issues_of(send(stored, "DELETE", "/Observation/never-there", If_Match=tag), 412, "conflict")
 
 
+# --- parameters without effect ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "place"),
+    [
+        ("GET", "/Patient/here"),
+        ("GET", "/Patient/here/_history/1"),
+        ("GET", "/Questionnaire/hip-spine-intake"),
+        ("GET", "/metadata"),
+        ("POST", "/Patient"),
+        ("PUT", "/Patient/here"),
+        ("DELETE", "/Patient/not-here"),
+        ("POST", ""),
+    ],
+)
+def test_a_parameter_without_effect_is_told_or_refused_before_anything_is_done(
+    stored: FlaskClient, method: str, place: str
+) -> None:
+    send(stored, "PUT", "/Patient/here", patient(id="here"))
+    body = {"resourceType": "Bundle", "type": "batch"} if not place else patient(id="here") if method != "GET" else None
+    before = read_json(send(stored, "GET", "/_history?_count=1"))["entry"]
+    path = f"{place}?foo=1&_pretty=true"
+    strict = issues_of(send(stored, method, path, body, Prefer="handling=strict"), 400, "not-supported")
+    assert [issue["expression"] for issue in strict] == [["?foo"]]
+    assert read_json(send(stored, "GET", "/_history?_count=1"))["entry"] == before
+    lenient = send(stored, method, path, body)
+    assert lenient.status_code < 300 and lenient.headers["Warning"] == '299 - "without effect: foo"'
+    assert "Warning" not in send(stored, method, f"{place}?_pretty=true", body).headers
+
+
+def test_a_condition_in_a_header_that_is_not_utf8_creates_nothing(stored: FlaskClient) -> None:
+    issues_of(send(stored, "POST", "/Patient", patient(), If_None_Exist="name=%FF"), 400, "structure")
+
+
 # --- Prefer: assess ---------------------------------------------------------------------------------------------------
 
 

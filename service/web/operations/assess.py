@@ -12,6 +12,7 @@ from service.assessment.run import NOTHING_MORE, OPTION_NAMES, AssessOptions
 from service.errors import Fault, MalformedInput
 from service.fhir.parameters import printable
 from service.storage.store import ResourceStore
+from service.web.parameters import MOST_NAMED, SHAPING
 from service.web.preferences import read_preferences
 from service.web.responses import resource_response
 
@@ -35,7 +36,6 @@ class Assess(Protocol):
     ) -> Resource: ...
 
 
-_MOST_NAMED = 20  # unknown parameters that are spoken of
 # What can be assessed. Other types in Parameters (the Patient, an Encounter) are context and welcome on every form.
 _ASSESSABLE = ("QuestionnaireResponse", "Observation", "Bundle")
 
@@ -91,15 +91,14 @@ def read_options(query: dict[str, list[str]], *, strict: bool = False) -> Assess
         for name in OPTION_NAMES
         if query.get(name, ["false"]) not in (["true"], ["false"])
     ]
-    unknown = [_unknown(name) for name in query if name not in OPTION_NAMES and name not in ("_format", "_pretty")][:_MOST_NAMED]
+    unknown = [_unknown(printable(name)) for name in query if name not in OPTION_NAMES and name not in SHAPING][:MOST_NAMED]
     if faults or (strict and unknown):
         raise MalformedInput([*faults, *(unknown if strict else ())])
     asked = NOTHING_MORE.asking({field: query.get(name) == ["true"] for name, field in OPTION_NAMES.items()})
     return replace(asked, remarks=tuple(replace(fault, severity="warning") for fault in unknown))
 
 
-def _unknown(name: str) -> Fault:
-    shown = printable(name)
+def _unknown(shown: str) -> Fault:
     return Fault(
         "not-supported",
         f"The parameter {shown} of the address is none of $assess; it has no effect.",

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from flask import Response, request
 
+from service.web.parameters import knowing
 from service.web.responses import resource_response
 
 Resource = dict[str, Any]
@@ -24,4 +25,4 @@ def form_view(operation: FormOperation, type_name: str | None) -> Callable[..., 
     def view(resource_id: str | None = None) -> Response:
         return resource_response(operation(request.get_data(cache=False), resource_id))
 
-    return view
+    return knowing(view, refusing=True)

@@ -102,8 +102,6 @@ class RecordServer:
                 if self._outbound.check(address, where="fhirServer").origin != origin:
                     return ended("partial")
                 answer = self._outbound.send("GET", address, headers=headers, seconds=deadline - self._clock())
-                if answer.status in (404, 410) and "?" not in address:
-                    return Fetched()  # a read of what is not there; a search answers so where it is not offered
                 if not answer.ok:
                     return ended("denied" if answer.status in (401, 403) else "failed")
                 page = self._decode(answer.body)

@@ -19,6 +19,7 @@ from service.records import dataclass
 Resource = dict[str, Any]
 Region = Literal["hip", "spine"]
 
+OVER = ("revoked", "completed", "entered-in-error")  # states of an order that nobody can act on any more
 # A code that says as much as our word, or more, or overlaps with it, names the service. One that says less needs the body site.
 NAMES = ("equal", "equivalent", "narrower", "inexact")
 
@@ -142,7 +143,7 @@ def recognised(drafts: Sequence[Resource], rules: OrderRules, terminology: Termi
     """The drafts a rule is about, in their order. By codes alone: what an order is called is never read."""
     found = []
     for draft in drafts:
-        if draft.get("resourceType") != "ServiceRequest" or draft.get("doNotPerform") is True:
+        if draft.get("resourceType") != "ServiceRequest" or draft.get("doNotPerform") is True or draft.get("status") in OVER:
             continue
         regions = _regions(draft, rules, terminology)
         asked = list(_asked_for(draft, terminology))

@@ -37,10 +37,12 @@ class HookRequest:
         """The draft orders, those newly selected alone where the client says which they are."""
         entries = (self.context.get("draftOrders") or {}).get("entry") or []
         orders = [entry["resource"] for entry in entries if isinstance(entry.get("resource"), dict)]
-        selections = self.context.get("selections")
-        if not isinstance(selections, list) or not all(isinstance(one, str) for one in selections):
+        if "selections" not in self.context:
             return orders
-        chosen = {one.partition("/")[2] or one for one in selections}
+        chosen = {one.partition("/")[2] or one for one in self.context["selections"]}
+        # Names that no draft has tell nothing; taken at their word they would hide every order.
+        if not chosen <= {str(order.get("id")) for order in orders}:
+            return orders
         return [order for order in orders if str(order.get("id")) in chosen]
 
 
@@ -85,6 +87,8 @@ def read_request(body: Resource, services: Sequence[HookService]) -> tuple[HookS
     if faults or service is None:
         raise MalformedInput(faults)
     named = {**context, "patientId": patient, "encounterId": encounter}
+    if "selections" not in service.context:
+        named.pop("selections", None)  # means nothing on a hook that does not define it
     return service, HookRequest(hook, instance, named, patient, encounter or None, server, token, prefetch)
 
 

@@ -116,4 +116,4 @@ def _cards(
 def _hides_findings(known: Known) -> bool:
     """Whether silence would hide that data were there and could not be read; what was merely not sent hides nothing."""
     broken = {one.why for one in known.unseen} - {"not-sent", "refused"}
-    return bool(broken & {"malformed", "unreadable", "other-patient"}) or (known.complaint and bool(broken))
+    return bool(broken & {"malformed", "unreadable", "other-patient", "unclear-patient"}) or (known.complaint and bool(broken))

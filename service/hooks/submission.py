@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -11,7 +11,7 @@ from service.assessment.run import AssessOptions, Parts, Result, assess_subject
 from service.errors import Fault, InvalidInput
 from service.fhir import r4
 from service.fhir.statuses import condition_status
-from service.hooks.prefetch import Record, Unseen
+from service.hooks.prefetch import Record, Unseen, Why
 from service.hooks.request import HookRequest
 from service.hooks.silence import SilenceRules
 from service.records import dataclass
@@ -60,13 +60,14 @@ def assess_record(
     """
     unseen = list(record.unseen)
     resources: list[Resource] = []
+    identifiers = _identifiers(record)
     for resource in _concerned(record.resources, parts):
         if len(resources) == MOST_RESOURCES:
             unseen.append(Unseen("record", "partial"))
             break
-        whose = _whose(resource, request.patient_id)
-        if whose is None:
-            unseen.append(Unseen(_name(resource), "other-patient"))
+        whose = _whose(resource, request.patient_id, identifiers)
+        if isinstance(whose, str):
+            unseen.append(Unseen(_name(resource), whose))
             continue
         checked = _checked(whose, limits)
         if checked is None:
@@ -145,23 +146,37 @@ def _code_unreadable(resource: Resource) -> bool:
 
 def _encounters(record: Record, request: HookRequest) -> Iterator[Resource]:
     """The encounter of the call, if it was sent. It tells nothing but why the patient came."""
+    identifiers = _identifiers(record)
     for resource in record.resources:
-        if resource["resourceType"] == "Encounter" and resource.get("id") == request.encounter_id:
+        ours = resource["resourceType"] == "Encounter" and resource.get("id") == request.encounter_id
+        if ours and not isinstance(_whose(resource, request.patient_id, identifiers), str):
             yield resource
 
 
-def _whose(resource: Resource, patient_id: str) -> Resource | None:
-    """The resource, its subject given as the request gives it; None if it is about another patient.
+def _identifiers(record: Record) -> Sequence[Resource]:
+    """The identifiers of the patient, as the Patient resource gives them."""
+    patient = next((one for one in record.resources if one["resourceType"] == "Patient"), {})
+    given = patient.get("identifier")
+    return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
 
-    Record systems name the same patient by id or by full address; which of both does not matter here.
+
+def _whose(resource: Resource, patient_id: str, identifiers: Sequence[Resource]) -> Resource | Why:
+    """The resource, its subject given as the request gives it; or why it is left out.
+
+    Record systems name the same patient by id, by full address, or by an identifier; which of them does not matter here. A
+    subject that none of them tells is nobody's data; without a subject, it is the patient's whose data were asked for.
     """
     subject = resource.get("subject")
-    literal = subject.get("reference") if isinstance(subject, dict) else None
-    if resource["resourceType"] == "Patient" or not isinstance(literal, str) or not re.match("https?://|Patient/", literal):
-        return resource
-    if literal.split("/_history/")[0].split("/")[-2:] != ["Patient", patient_id]:
-        return None
-    return {**resource, "subject": {"reference": f"Patient/{patient_id}"}}
+    if resource["resourceType"] == "Patient" or not isinstance(subject, dict) or not subject:
+        return resource  # what is no object is a fault of its own
+    literal, identifier = subject.get("reference"), subject.get("identifier")
+    ours = {**resource, "subject": {"reference": f"Patient/{patient_id}"}}
+    if isinstance(literal, str) and re.match("https?://|Patient/", literal):
+        return ours if literal.split("/_history/")[0].split("/")[-2:] == ["Patient", patient_id] else "other-patient"
+    if isinstance(identifier, dict) and identifier.get("value"):
+        told = [(one.get("system"), one.get("value")) for one in identifiers]
+        return ours if (identifier.get("system"), identifier["value"]) in told else "other-patient"
+    return "unclear-patient"
 
 
 def _concepts(resource: Resource) -> Iterator[Any]:

@@ -220,6 +220,11 @@ def test_what_the_assessment_itself_proposes_is_not_questioned(client: FlaskClie
     assert "order" not in [card["source"]["topic"]["code"] for card in told]
 
 
+@pytest.mark.parametrize("status", ["revoked", "completed", "entered-in-error"])
+def test_an_order_that_nobody_can_act_on_is_left_alone(client: FlaskClient, status: str) -> None:
+    assert cards(client, "order-sign", case("spine"), orders=[order(HIP_MRI, status=status)]) == []
+
+
 def test_what_is_not_settled_is_said_so_and_weighs_less(client: FlaskClient) -> None:
     record = [observation(one, answered("present"), number=n) for n, one in enumerate(("pain_below_knee", "slr", "worse_cough"))]
     (card,) = cards(client, "order-select", record, orders=[order(HIP_MRI)])
@@ -231,6 +236,12 @@ def test_order_select_speaks_of_the_selected_orders_alone(client: FlaskClient) -
     body["context"]["selections"] = ["ServiceRequest/order-2"]
     (card,) = client.post("/cds-services/order-select", json=body).get_json()["cards"]
     assert "ServiceRequest/order-2" in card["detail"] and "order-1" not in json.dumps(card)
+    body["context"]["selections"] = ["ServiceRequest/order-2", "ServiceRequest/unheard-of"]
+    assert len(client.post("/cds-services/order-select", json=body).get_json()["cards"]) == 2  # it may mean any of them
+    body["context"]["selections"] = []
+    assert client.post("/cds-services/order-select", json=body).get_json()["cards"] == []
+    body |= {"hook": "order-sign"}  # which has no selections
+    assert len(client.post("/cds-services/order-sign", json=body).get_json()["cards"]) == 2
 
 
 # --- silence ------------------------------------------------------------------------------------------------------
@@ -318,6 +329,8 @@ def test_the_reason_of_the_encounter_is_a_complaint_too(client: FlaskClient) -> 
         body["prefetch"]["encounter"] = {**encounter, "reasonCode": [{"coding": [{"system": SNOMED, "code": reason}]}]}
         told = client.post("/cds-services/encounter-start", json=body).get_json()["cards"]
         assert [card["source"]["topic"]["code"] for card in told] == shown
+        body["prefetch"]["encounter"]["subject"] = {"reference": "Patient/somebody-else"}  # whose reason is not this patient's
+        assert client.post("/cds-services/encounter-start", json=body).get_json()["cards"] == []
 
 
 # --- identity, words ----------------------------------------------------------------------------------------------

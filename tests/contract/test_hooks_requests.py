@@ -262,6 +262,30 @@ def test_data_of_another_patient_are_refused_or_left_out(client: FlaskClient) ->
 
 
 @pytest.mark.parametrize(
+    ("subject", "told"),
+    [
+        ({"identifier": {"system": "urn:mrn", "value": "7"}}, ""),
+        ({"identifier": {"system": "urn:mrn", "value": "8"}}, "about another patient, left out"),
+        ({"identifier": {"system": "urn:other", "value": "7"}}, "about another patient, left out"),
+        ({"display": "somebody"}, "does not tell whose it is, left out"),
+        ({"reference": "#patient"}, "does not tell whose it is, left out"),
+        ({"reference": "urn:uuid:0c3a1f52-6d1e-4d61-9a51-000000000001"}, "does not tell whose it is, left out"),
+    ],
+)
+def test_a_subject_is_the_patient_by_an_identifier_or_left_out(client: FlaskClient, subject: Resource, told: str) -> None:
+    body = hook_call("patient-view", case("spine"))
+    body["prefetch"]["patient"] = {
+        "resourceType": "Patient",
+        "id": "example-spine",
+        "identifier": [{"system": "urn:mrn", "value": "7"}],
+    }
+    body["prefetch"]["forms"]["entry"][0]["resource"]["subject"] = subject
+    (card,) = client.post("/cds-services/patient-view", json=body).get_json()["cards"]
+    assert card["source"]["topic"]["code"] == ("unseen" if told else "source")
+    assert f"QuestionnaireResponse/spine-1: {told}" in card["detail"] if told else "Spine only" in card["summary"]
+
+
+@pytest.mark.parametrize(
     ("sent", "where"),
     [
         ({"resourceType": "Bundle", "type": "searchset", "entry": {"a": 1}}, "prefetch.findings.entry"),
@@ -489,10 +513,15 @@ def test_a_card_names_the_first_of_very_many_things_it_could_not_see(client: Fla
     assert card["detail"].count(": not valid, left out") == 40 and "and 60 more" in card["detail"]
 
 
+def test_H8_a_patient_whom_the_server_does_not_have_is_no_patient_without_data(caller: FlaskClient, ehr: StubEhr) -> None:
+    ehr.resources.clear()
+    assert expressions(caller.post("/cds-services/patient-view", json=unsent(ehr)), 412) == ["prefetch.patient"]
+
+
 def test_a_type_the_server_does_not_have_is_said_and_a_patient_without_data_is_not(caller: FlaskClient, ehr: StubEhr) -> None:
     ehr.unsupported.add("QuestionnaireResponse")
     body = unsent(ehr)
-    ehr.resources.clear()
+    ehr.resources = {key: one for key, one in ehr.resources.items() if key[0] == "Patient"}
     assert caller.post("/cds-services/patient-view", json=body).get_json() == {"cards": []}
     body = unsent(ehr, "forms", orders=[order("36013-1")], hook="order-sign")
     (card,) = caller.post("/cds-services/order-sign", json=body).get_json()["cards"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from service.engine.ages import ADULT_AGE_YEARS
 from service.engine.care import care_plan
 from service.engine.change import change_between
 from service.engine.combined import StageModel, compile_stages
@@ -24,6 +23,8 @@ from service.engine.model import (
     Explanation,
     KnowledgeBase,
     Prediction,
+    RedFlag,
+    RedFlagScreen,
     Undecided,
     UndecidedCode,
 )
@@ -33,6 +34,7 @@ from service.engine.odds import expit
 from service.engine.plan import overall_urgency, recommend
 from service.engine.prospects import Outlook, Prospects
 from service.engine.red_flags import screen
+from service.engine.safety import is_child, not_examined, reassess_after_days
 from service.engine.uncertainty import Uncertainty, measure_uncertainty
 from service.engine.what_if import glance
 from service.engine.what_if import what_if as change_of_answer
@@ -70,13 +72,14 @@ class Engine:
         flags = screen(case, knowledge.red_flags)
         # What only the prior says is no reason to send anyone anywhere.
         informed = bool(result.evidence.observations)
-        referrals = recommend(knowledge, flags, patterns if informed else (), conditions if informed else ())
+        referrals = recommend(knowledge, case, flags, patterns if informed else (), conditions if informed else ())
         bits = divergence_bits(weights @ network.hypotheses.pattern, np.exp(result.log_prior) @ network.hypotheses.pattern)
         coverage = self.form.coverage(result.evidence)
         outlook = Outlook(
             self.prospects, case, result, self.target_matrix if what_if else network.hypotheses.pattern, single=not what_if
         )
-        next_findings = outlook.next_findings(NEXT_FINDINGS)
+        # The bits speak of adults, and no test that a raised flag forbids is the next one.
+        next_findings = () if is_child(case) else outlook.next_findings(NEXT_FINDINGS, not_examined(flags, knowledge))
         best = next_findings[0] if next_findings else None
         counted = [observation.answer.finding_id for observation in result.evidence.observations]
         assessment = Assessment(
@@ -88,7 +91,7 @@ class Engine:
             urgency=overall_urgency(flags, referrals),
             coverage=coverage,
             information_bits=bits,
-            undecided=undecided(knowledge, case, patterns, bits=bits, coverage=coverage),
+            undecided=undecided(knowledge, case, patterns, conditions, flags, bits=bits, coverage=coverage),
             next_findings=next_findings,
             what_if=change_of_answer(outlook, best, self.target_ids) if what_if else glance(outlook, best),
             recommendations=referrals,
@@ -107,7 +110,7 @@ class Engine:
             assessment.combined if informed else None,
             assessment.urgency,
         )
-        return replace(assessment, plan=plan)
+        return replace(assessment, plan=plan, reassess_after_days=reassess_after_days(flags, plan, knowledge))
 
     def compare(self, earlier: Case, now: Case) -> Change:
         """What changed between two cases of one patient, and which answers changed it."""
@@ -194,7 +197,14 @@ def divergence_bits(after: Array, before: Array) -> float:
 
 
 def undecided(
-    knowledge: KnowledgeBase, case: Case, patterns: Sequence[Prediction], *, bits: float, coverage: float
+    knowledge: KnowledgeBase,
+    case: Case,
+    patterns: Sequence[Prediction],
+    conditions: Sequence[Prediction],
+    flags: RedFlagScreen,
+    *,
+    bits: float,
+    coverage: float,
 ) -> tuple[Undecided, ...]:
     """Why the answer is "cannot tell yet"; empty if it can be told. `patterns` in descending order."""
     first, second = patterns[0].probability, patterns[1].probability
@@ -204,6 +214,21 @@ def undecided(
         "leading-below-half": first < knowledge.constant("undecided_leading_below"),
         "narrow-lead": first - second < knowledge.constant("undecided_lead_below"),
         "little-information": bits < knowledge.constant("undecided_bits_below"),
-        "under-18": case.age_years is not None and case.age_years < ADULT_AGE_YEARS,
+        "under-18": is_child(case),
+        "alarm-not-explained": bool(not_explained(knowledge, conditions, flags)),
     }
     return tuple(Undecided(code) for code, applies in reasons.items() if applies)
+
+
+def not_explained(knowledge: KnowledgeBase, conditions: Sequence[Prediction], flags: RedFlagScreen) -> tuple[RedFlag, ...]:
+    """Raised flags that are urgent while the conditions they name are, all together, held for less likely than not.
+
+    The flag counts; the figures, which cap every single sign, do not answer it.
+    """
+    probability = {one.target: one.probability for one in conditions}
+    return tuple(
+        flag
+        for flag in flags.raised
+        if flag.urgency in ("emergency", "urgent")
+        and sum(probability.get(name, 0.0) for name in flag.rule.conditions) < knowledge.constant("undecided_leading_below")
+    )

@@ -6,12 +6,14 @@ Words of `PlanRule.applies_to`: ``any``, ``pattern:...``, ``condition:...``, ``s
 Words of `PlanRule.withheld_when`: ``flag:any`` and ``flag:emergency`` (a raised red flag, of any urgency or of that one),
 ``red-flag:...``, ``category:...`` of a raised red flag, ``urgency:emergency`` of the whole case, ``condition:...`` that carries
 weight, ``finding:id statement``.
+
+Beside that an item is withheld by every raised flag whose threat does not permit its safety classes (`safety.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+
 
 from service.engine.model import (
     PLAN_KINDS,
@@ -23,9 +25,9 @@ from service.engine.model import (
     PlanRule,
     Prediction,
     RedFlagScreen,
-    Test,
     Urgency,
 )
+from service.engine.safety import against, is_child, state
 from service.records import dataclass
 
 # How near a reason is to this patient: an answer or a stage, a condition, a pattern, anybody.
@@ -54,15 +56,16 @@ def care_plan(
     """The plan of one case, by kind and within a kind the most specific first; withheld items stand in it with their reasons.
 
     `patterns` and `conditions` in descending order; both empty where no answer stands behind them, since a prior is no reason
-    to treat: then only what an answer or a red flag calls for is given, and what holds for anybody.
+    to treat: then only what an answer or a red flag calls for is given, and what holds for anybody. There is no plan for a
+    child: the tables describe adults.
     """
-    if not knowledge.plan_rules:
+    if not knowledge.plan_rules or is_child(case):
         return ()
     answers = {answer.finding_id: answer for answer in case.answers}
     reasons = _reasons(knowledge, screen, patterns, conditions, combined)
     holding = _holding(knowledge, screen, conditions, urgency)
     chosen = _chosen(knowledge, _matches(knowledge.plan_rules, reasons, answers))
-    return tuple(_item(match, holding, answers, screen) for match in chosen)
+    return tuple(_item(match, holding, answers, screen, knowledge) for match in chosen)
 
 
 # --- which items apply ---------------------------------------------------------------------------------------------------
@@ -103,7 +106,7 @@ def _matches(rules: Sequence[PlanRule], reasons: Mapping[str, float], answers: M
     for place, rule in enumerate(rules):
         because = tuple(
             word for word in rule.applies_to
-            if (_state(word, answers) is True if word.startswith("finding:") else word in reasons)
+            if (state(word, answers) is True if word.startswith("finding:") else word in reasons)
         )  # fmt: skip
         if because:
             nearest = min((_SPECIFIC[word.partition(":")[0]], -reasons.get(word, 1.0)) for word in because)
@@ -119,9 +122,9 @@ def _chosen(knowledge: KnowledgeBase, matches: Sequence[_Match]) -> list[_Match]
     most, per_kind = int(knowledge.constant("plan_items_most")), int(knowledge.constant("plan_items_per_kind"))
     replaced = {other for match in matches for other in match.rule.replaces}
     by_kind: dict[str, list[_Match]] = {kind: [] for kind in PLAN_KINDS}
+    matches = [match for match in matches if match.rule.id not in replaced]
     for match in matches:
-        if match.rule.id not in replaced:
-            by_kind[match.rule.kind].append(match)
+        by_kind[match.rule.kind].append(match)
     first = [found[0] for found in by_kind.values() if found]
     first += [match for match in matches if match.rule.always and match not in first]
     rest = sorted((match for found in by_kind.values() for match in found[1:per_kind]), key=lambda match: match.rank)
@@ -151,19 +154,23 @@ def _holding(
 
 
 def _item(
-    match: _Match, holding: Mapping[str, tuple[str, ...]], answers: Mapping[str, Answer], screen: RedFlagScreen
+    match: _Match,
+    holding: Mapping[str, tuple[str, ...]],
+    answers: Mapping[str, Answer],
+    screen: RedFlagScreen,
+    knowledge: KnowledgeBase,
 ) -> PlanItem:
     """The item given, given under reserve, or withheld."""
     rule = match.rule
     because = tuple(_shown(word) for word in match.because)
-    withheld: list[str] = []
+    withheld = list(against(rule.safety, screen, knowledge))
     unasked: list[str] = []
     for word in rule.withheld_when:
         if word.startswith("finding:"):
-            state = _state(word, answers)
-            if state:
+            holds = state(word, answers)
+            if holds:
                 withheld.append(_shown(word))
-            elif state is None:
+            elif holds is None:
                 unasked.append(_shown(word))
         else:
             withheld += holding.get(word, ())
@@ -175,23 +182,6 @@ def _item(
     return PlanItem(rule, because, open_screening=tuple(dict.fromkeys(unasked)))
 
 
-# --- statements about findings ---------------------------------------------------------------------------------------------
-
-
 def _shown(word: str) -> str:
     """The word without its statement: the reason as it is told."""
     return word.partition(" ")[0]
-
-
-def _state(word: str, answers: Mapping[str, Answer]) -> bool | None:
-    """Whether the statement of ``finding:id statement`` is true, false, or left open."""
-    finding_id, test = _statement(word)
-    answer = answers.get(finding_id)
-    return None if answer is None else test.decides(answer.value, answer.comparator)
-
-
-@cache
-def _statement(word: str) -> tuple[str, Test]:
-    """Finding and statement of a word, read once: the table has a few dozen of them."""
-    finding_id, _, text = word.removeprefix("finding:").partition(" ")
-    return finding_id, Test.parse(text)

@@ -19,6 +19,7 @@ from service.engine.plan import recommend
 from service.engine.prospects import SMALLEST, Indexes, Outlook
 from service.engine.red_flags import screen
 from service.engine.rules import Facts, evaluate
+from service.engine.safety import statement
 from service.records import dataclass
 
 LARGEST_SET = 3
@@ -142,7 +143,9 @@ class FirstReferral:
         self._signs = frozenset(index for ways in self._ways.values() for way in ways for index in way)
         self._rules: dict[tuple[int, ...], tuple[str, ...]] = {}
         self._screens: dict[tuple[str, ...], RedFlagScreen] = {}
-        self._named: dict[tuple[tuple[str, ...], int, tuple[int, ...]], str] = {}
+        asked = {statement(word)[0] for one in knowledge.referrals for word in (*one.only_when, *one.unless)}
+        self._telling = frozenset(index for finding_id in asked for index in self._open_of.get(finding_id, ()))
+        self._named: dict[tuple[tuple[str, ...], int, tuple[int, ...], tuple[int, ...]], str] = {}
         self.present = self.name((), outlook.current, informed=bool(outlook.now.evidence.observations))
 
     def __call__(self, sets: Indexes, after: Array) -> list[str]:
@@ -158,11 +161,12 @@ class FirstReferral:
     def of(self, members: tuple[int, ...], leader: int, calling: tuple[int, ...]) -> str:
         """The same, given the leading pattern (-1: none) and the conditions that call for a referral, as indexes."""
         flags = self._screen(members)
-        key = (tuple(flag.rule.id for flag in flags.raised), leader, calling)
+        telling = tuple(index for index in members if index in self._telling)
+        key = (tuple(flag.rule.id for flag in flags.raised), leader, calling, telling)
         if key not in self._named:
             patterns = [_certain(self.pattern_ids[leader], "pattern")] if leader >= 0 else []
             conditions = [_certain(self.condition_ids[index], "condition") for index in calling]
-            found = recommend(self.knowledge, flags, patterns, conditions)
+            found = recommend(self.knowledge, self.outlook.case_with(telling), flags, patterns, conditions)
             self._named[key] = found[0].referral.id if found else ""
         return self._named[key]
 

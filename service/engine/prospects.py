@@ -24,6 +24,7 @@ from service.engine.model import PATTERNS, Answer, AnswerValue, Case, Finding, N
 from service.engine.network import Network, Single
 from service.engine.next_finding import LARGEST_BURDEN
 from service.engine.rules import findings_of
+from service.engine.safety import may_be_examined
 from service.records import dataclass
 
 Indexes = NDArray[np.int64]
@@ -333,10 +334,16 @@ class Outlook:
         """Whether it can be "the next question": no imaging, needle or internal examination."""
         return self.prospects.network.findings[finding_id].burden <= LARGEST_BURDEN
 
-    def next_findings(self, limit: int) -> tuple[NextFinding, ...]:
-        """The bedside findings expected to tell most about the source pattern now, most informative first."""
+    def next_findings(self, limit: int, forbidden: frozenset[str] = frozenset()) -> tuple[NextFinding, ...]:
+        """The bedside findings expected to tell most about the source pattern now, most informative first.
+
+        None whose id or kind is `forbidden`: what a raised flag does not allow to be examined.
+        """
+        def allowed(finding_id: str) -> bool:
+            return may_be_examined(self.prospects.network.findings[finding_id], forbidden)
+
         ranked = sorted(((bits, finding_id) for finding_id, bits in self.bits.items()), key=lambda item: -item[0])
-        found = (NextFinding(finding_id, bits) for bits, finding_id in ranked if bits > 0.0 and self.bedside(finding_id))
+        found = (NextFinding(finding_id, bits) for bits, finding_id in ranked if bits > 0.0 and self.bedside(finding_id) and allowed(finding_id))
         return tuple(islice(found, limit))
 
     def result(self, place: int) -> Possible:

@@ -20,7 +20,7 @@ from service.hooks.orders import Sign
 from service.hooks.prefetch import Unseen
 from service.hooks.request import HookRequest
 from service.hooks.suggestions import Drafts, Suggestion
-from service.mapping.writers.plan import given, reassess_on
+from service.mapping.writers.plan import given, reassess_day
 from service.mapping.writers.vocabulary import Vocabulary
 from service.mapping.writers.words import in_words_of
 from service.records import dataclass
@@ -177,10 +177,10 @@ class CardWriter:
         """What to do, the response to expect, and when to assess again."""
         assessment, texts = self._result.assessment, self._texts
         items = given(assessment)
-        days = [day for item in items if (day := reassess_on(item, self._frame.now)) is not None]
+        day = reassess_day(assessment, self._frame.now)
         candidates = [texts("card-plan-short", **self._leader())]
-        if days:
-            candidates.insert(0, texts("card-plan", **self._leader(), date=min(days).isoformat()))
+        if day is not None:
+            candidates.insert(0, texts("card-plan", **self._leader(), date=day.isoformat()))
         identity = self._frame.identity("plan", [assessment.patterns[0].target, sorted(item.rule.id for item in items)])
         suggestions = self._drafts(identity).to_add(assessment.recommendations)
         return self._issued("plan", identity, "info", fitted(*candidates), self._detail.plan(), suggestions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -75,11 +75,11 @@ class Number(fields.Field[float | None]):
 
 
 class Items(fields.Field[tuple[str, ...]]):
-    """A cell with several values, parted by `separator`."""
+    """A cell with several values, parted by `separator`; only values `among` a closed set, where one is given."""
 
-    def __init__(self, separator: str = ";", *, empty: bool = True) -> None:
+    def __init__(self, separator: str = ";", *, empty: bool = True, among: Collection[str] = ()) -> None:
         super().__init__(required=True)
-        self.separator, self.empty = separator, empty
+        self.separator, self.empty, self.among = separator, empty, among
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         items = tuple(value) if isinstance(value, list) else tuple(value.split(self.separator)) if value else ()
@@ -89,6 +89,8 @@ class Items(fields.Field[tuple[str, ...]]):
             raise ValidationError("holds an empty value or a stray space")
         if len(set(items)) != len(items):
             raise ValidationError("names a value twice")
+        if self.among and not set(items) <= set(self.among):
+            raise ValidationError(f"must be among {', '.join(self.among)}")
         return items
 
 

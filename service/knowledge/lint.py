@@ -10,6 +10,7 @@ from service.knowledge.lint_clusters import CLUSTER_RULES
 from service.knowledge.lint_evidence import EVIDENCE_RULES, EXPERT_SOURCE, SUM_TOLERANCE, fault, ids, telling_answers
 from service.knowledge.lint_levels import LEVEL_RULES
 from service.knowledge.lint_plan import PLAN_RULES
+from service.knowledge.lint_safety import SAFETY_RULES
 from service.knowledge.schema import Row, Tables
 
 NEEDED_CONSTANTS = (
@@ -19,7 +20,7 @@ NEEDED_CONSTANTS = (
     "undecided_leading_below", "undecided_lead_below", "undecided_bits_below", "undecided_coverage_below",
     "referral_from", "referral_dangerous_from",
     "risk_negligible_below", "risk_low_below", "risk_moderate_below", "interval_z",
-    "log_sd_quality_A", "log_sd_quality_B", "log_sd_quality_C", "log_sd_quality_D", "soon_within_days",
+    "log_sd_quality_A", "log_sd_quality_B", "log_sd_quality_C", "log_sd_quality_D", "soon_within_days", "urgent_within_days",
     "flip_result_plausible_from", "flip_set_plausible_from",
     "plan_pattern_from", "plan_items_most", "plan_items_per_kind",
 )
@@ -40,7 +41,7 @@ def ids_are_unique(tables: Tables) -> Iterator[Fault]:
         ("sources.csv", tables.sources, "id"), ("model.csv", tables.model, "id"), ("claims.csv", tables.claims, "claim_id"),
         ("controversies.csv", tables.controversies, "finding_id"), ("red_flags.json", tables.red_flags, "id"),
         ("plans.json", tables.plans, "id"), ("plan_rules.json", tables.plan_rules, "id"),
-        ("qualifiers.json", tables.qualifiers, "id"),
+        ("qualifiers.json", tables.qualifiers, "id"), ("threats.csv", tables.threats, "id"),
     )
     for name, rows, key in keyed:
         seen: set[str] = set()
@@ -55,6 +56,7 @@ def sources_exist(tables: Tables) -> Iterator[Fault]:
     for name, rows, key in (
         ("conditions.csv", tables.conditions, "id"), ("likelihoods.csv", tables.likelihoods, "row_id"),
         ("red_flags.json", tables.red_flags, "id"), ("plan_rules.json", tables.plan_rules, "id"),
+        ("threats.csv", tables.threats, "id"), ("plans.json", tables.plans, "id"),
     ):
         for row in rows:
             if row["source_id"] not in known:
@@ -63,7 +65,7 @@ def sources_exist(tables: Tables) -> Iterator[Fault]:
         for source in row["source_ids"]:
             if source not in known:
                 yield fault("controversies.csv", row["finding_id"], f"there is no source {source!r}.", "source_ids")
-    citing = (tables.likelihoods, tables.plan_rules, tables.red_flags, tables.qualifiers)
+    citing = (tables.likelihoods, tables.plan_rules, tables.red_flags, tables.qualifiers, tables.threats, tables.plans)
     used = {EXPERT_SOURCE}.union(*(ids(rows, "source_id") for rows in citing))
     for source in sorted(known - used):
         yield fault("sources.csv", source, "no row uses this source.")
@@ -175,7 +177,8 @@ def referrals_cover_what_they_must(tables: Tables) -> Iterator[Fault]:
     claims = ids(tables.claims, "claim_id")
     covered: set[str] = set()
     for row in tables.plans:
-        yield from _unknown("plans.json", row, "id", {"applies_to": flags | patterns | conditions, "claims": claims})
+        known = flags | patterns | conditions | {"undecided:under-18"}
+        yield from _unknown("plans.json", row, "id", {"applies_to": known, "claims": claims})
         if row["urgency"] not in (None, "emergency", "urgent", "soon", "routine"):
             yield fault("plans.json", row["id"], "the urgency is null or one of the four words.", "urgency")
         covered.update(row["applies_to"])
@@ -214,7 +217,7 @@ RULES = (
     ids_are_unique, sources_exist, condition_priors_are_a_distribution, groups_have_known_members,
     findings_fit_their_answer_type, *EVIDENCE_RULES, *CLUSTER_RULES, constants_are_complete, red_flags_point_at_known_things,
     qualifiers_point_at_known_things,
-    referrals_cover_what_they_must, claims_are_carried, *LEVEL_RULES, *PLAN_RULES,
+    referrals_cover_what_they_must, claims_are_carried, *LEVEL_RULES, *PLAN_RULES, *SAFETY_RULES,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from service.engine.model import PATTERNS, Test
 from service.errors import Fault
@@ -25,7 +25,7 @@ def plan_items_name_known_things(tables: Tables) -> Iterator[Fault]:
         for column, known in (("applies_to", applies), ("withheld_when", withheld)):
             for word in row[column]:
                 if word.startswith("finding:"):
-                    yield from _statement(row, column, word, findings)
+                    yield from statement_faults(TABLE, row, column, word, findings)
                 elif word not in known:
                     yield fault(TABLE, row["id"], f"there is no {word!r}.", column)
         for column, among in (("claims", claims), ("replaces", items - {row["id"]})):
@@ -34,21 +34,21 @@ def plan_items_name_known_things(tables: Tables) -> Iterator[Fault]:
                     yield fault(TABLE, row["id"], f"there is no {word!r}.", column)
 
 
-def _statement(row: Row, column: str, word: str, findings: dict[str, Row]) -> Iterator[Fault]:
+def statement_faults(table: str, row: Row, column: str, word: str, findings: Mapping[str, Row]) -> Iterator[Fault]:
     """Faults of one word of the form ``finding:id statement``."""
     finding_id, _, text = word.removeprefix("finding:").partition(" ")
     finding = findings.get(finding_id)
     if finding is None:
-        yield fault(TABLE, row["id"], f"there is no finding {finding_id!r}.", column)
+        yield fault(table, row["id"], f"there is no finding {finding_id!r}.", column)
         return
     try:
         test = Test.parse(text)
     except ValueError as error:
-        yield fault(TABLE, row["id"], f"{error}.", column)
+        yield fault(table, row["id"], f"{error}.", column)
         return
     stranger = set(test.choices) - set(finding["choices"])
     if stranger or not any(test.holds(answer) for answer in telling_answers(finding, ({"when": test},))):
-        yield fault(TABLE, row["id"], f"{text} is true of no answer to {finding_id}.", column)
+        yield fault(table, row["id"], f"{text} is true of no answer to {finding_id}.", column)
 
 
 def plan_items_are_withheld_where_they_must(tables: Tables) -> Iterator[Fault]:

@@ -33,6 +33,7 @@ from service.engine.model import (
     Referral,
     StageRate,
     Test,
+    Threat,
 )
 from service.errors import Fault, KnowledgeBaseError
 from service.knowledge.lint import lint
@@ -183,6 +184,7 @@ def build_knowledge_base(tables: Tables, version: str) -> KnowledgeBase:
         qualifiers=tuple(Qualifier(**row) for row in tables.qualifiers),
         clusters={row["id"]: row["parts"] for row in tables.findings if row["parts"]},
         published_clusters=_clusters(tables.clusters),
+        threats={row["id"]: Threat(**row) for row in tables.threats},
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields
 
-from service.engine.model import NO_LEVEL, PLAN_KINDS, SPINAL_LEVELS, URGENCY_ORDER
+from service.engine.model import NO_LEVEL, PLAN_KINDS, SAFETY_CLASSES, SPINAL_LEVELS, URGENCY_ORDER
 from service.knowledge.cells import Expression, Items, Number, Statement, Text, Word, YesNo, ratio, share
 from service.records import dataclass
 
@@ -45,6 +45,7 @@ class Tables:
     plan_rules: tuple[Row, ...]
     qualifiers: tuple[Row, ...]
     clusters: tuple[Row, ...]
+    threats: tuple[Row, ...]
 
 
 # --- tables ------------------------------------------------------------------------------------------------------
@@ -230,6 +231,7 @@ class RedFlagSchema(TableSchema):
     label = Text()
     category = Text()
     urgency = Word(*URGENCY_ORDER)
+    threat = Text()
     weak = fields.Boolean(required=True)
     when = Expression()
     message = Text()
@@ -237,6 +239,14 @@ class RedFlagSchema(TableSchema):
     conditions = Items()
     claims = Items()
     source_id = Text()
+
+
+class ThreatSchema(TableSchema):
+    id = Text()
+    permits = Items("|", among=SAFETY_CLASSES, empty=False)
+    not_examined = Items("|")
+    source_id = Text()
+    note = Text()
 
 
 class QualifierSchema(TableSchema):
@@ -252,11 +262,15 @@ class QualifierSchema(TableSchema):
 class ReferralSchema(TableSchema):
     id = Text()
     applies_to = Items(empty=False)
+    only_when = Items()
+    unless = Items()
     service = Text()
     specialty = Text(empty=True)
     label = Text()
     reason = Text()
     urgency = fields.String(required=True, allow_none=True)
+    safety = Items(among=SAFETY_CLASSES, empty=False)
+    source_id = Text()
     claims = Items()
 
 
@@ -319,6 +333,7 @@ class PlanRuleSchema(TableSchema):
     source_id = Text()
     thinner = Text(empty=True)
     dosage = Text(empty=True)
+    safety = Items(among=SAFETY_CLASSES, empty=False)
     withheld_when = Items(empty=False)
     after_screening = fields.Boolean(required=True)
     always = fields.Boolean(required=True)
@@ -347,4 +362,5 @@ SCHEMAS: Mapping[str, type[TableSchema]] = {
     "plan_rules.json": PlanRuleSchema,
     "qualifiers.json": QualifierSchema,
     "clusters.csv": ClusterSchema,
+    "threats.csv": ThreatSchema,
 }

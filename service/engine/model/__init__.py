@@ -32,6 +32,7 @@ from service.engine.model.kinds import (
     NO_LEVEL,
     PATTERNS,
     PLAN_KINDS,
+    SAFETY_CLASSES,
     SPINAL_LEVELS,
     STAGES,
     URGENCY_ORDER,
@@ -42,6 +43,7 @@ from service.engine.model.kinds import (
     Robustness,
     Role,
     Side,
+    SafetyClass,
     SourceKind,
     UndecidedCode,
     Urgency,
@@ -59,7 +61,7 @@ from service.engine.model.knowledge import (
     Likelihood,
     Observable,
 )
-from service.engine.model.rules import PlanRule, Qualifier, RedFlagRule, Referral
+from service.engine.model.rules import PlanRule, Qualifier, RedFlagRule, Referral, Threat
 from service.engine.model.sharing import LevelRate, LevelShare, StageRate
 from service.engine.model.statements import AnswerValue, Comparator, Test
 
@@ -67,6 +69,7 @@ __all__ = [
     "NO_LEVEL",
     "PATTERNS",
     "PLAN_KINDS",
+    "SAFETY_CLASSES",
     "SPINAL_LEVELS",
     "STAGES",
     "URGENCY_ORDER",
@@ -114,10 +117,12 @@ __all__ = [
     "Robustness",
     "Role",
     "Side",
+    "SafetyClass",
     "SourceKind",
     "StageRate",
     "StageReason",
     "Test",
+    "Threat",
     "Undecided",
     "UndecidedCode",
     "Urgency",

@@ -249,4 +249,5 @@ class Assessment:
     combined: CombinedPattern | None = None
     plan: tuple[PlanItem, ...] = ()
     what_if: WhatIf | None = None
+    reassess_after_days: int | None = None  # None: no date, nobody said how soon or it is an emergency
     mass_of_three: float = 0.0      # posterior mass of the sets of three: the edge of "at most three at once"

@@ -12,7 +12,8 @@ Side = Literal["left", "right", "bilateral"]
 Role = Literal["input", "check", "unusable"]
 LevelPart = Literal["root", "segment"]
 UndecidedCode = Literal[
-    "no-findings", "low-coverage", "leading-below-half", "narrow-lead", "little-information", "under-18"
+    "no-findings", "low-coverage", "leading-below-half", "narrow-lead", "little-information", "under-18",
+    "alarm-not-explained",
 ]
 Robustness = Literal["robust", "moderate", "fragile"]
 URGENCY_ORDER: tuple[Urgency, ...] = ("emergency", "urgent", "soon", "routine")
@@ -29,4 +30,14 @@ PlanKind = Literal[
 PLAN_KINDS: tuple[PlanKind, ...] = (
     "imaging", "first-line", "further", "exercise", "existing-exercise", "self-care", "advice", "prevention",
     "natural-history", "expected-response",
+)
+# What an item of the plan or a referral does to the patient: a threat permits some of it (`Threat`). `protects` spares the part,
+# `specialist` and `diagnoses` look for the threat itself; the rest treats, images or explains what is taken for benign.
+SafetyClass = Literal[
+    "protects", "specialist", "diagnoses", "images", "medicates", "lifestyle", "psychological", "loads", "injects", "operates",
+    "manipulates", "reassures", "course", "response",
+]
+SAFETY_CLASSES: tuple[SafetyClass, ...] = (
+    "protects", "specialist", "diagnoses", "images", "medicates", "lifestyle", "psychological", "loads", "injects", "operates",
+    "manipulates", "reassures", "course", "response",
 )

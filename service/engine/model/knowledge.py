@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from service.engine.model.kinds import AnswerType, Region, Role, SourceKind, Urgency
-from service.engine.model.rules import PlanRule, Qualifier, RedFlagRule, Referral
+from service.engine.model.rules import PlanRule, Qualifier, RedFlagRule, Referral, Threat
 from service.engine.model.sharing import LevelRate, LevelShare, StageRate
 from service.engine.model.statements import Test
 from service.records import dataclass
@@ -196,6 +196,7 @@ class KnowledgeBase:
     stages: tuple[StageRate, ...] = ()
     clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a count of positive tests -> its parts
     published_clusters: tuple[Cluster, ...] = ()
+    threats: Mapping[str, Threat] = field(default_factory=dict)
 
     @cached_property
     def _by_id(self) -> dict[str, Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.engine.model.kinds import PlanKind, Urgency
+from service.engine.model.kinds import PlanKind, SafetyClass, Urgency
 from service.records import dataclass
 
 
@@ -14,7 +14,8 @@ class RedFlagRule:
 
     `when` is a nested mapping: ``{"finding": id, "is": test}``, ``{"age": test}``, ``{"all": [...]}`` or ``{"any": [...]}``.
     With ``"if_done": true`` beside a finding, no answer means it was not needed, rather than not screened.
-    A `weak` rule (age, old cancer, steroids) raises at most ``urgent`` however it is combined.
+    A `weak` rule (age, old cancer, steroids) raises at most ``urgent`` however it is combined. `threat` names what may be
+    behind it: a row of the table of threats, which says what may still be proposed.
     """
 
     id: str
@@ -28,6 +29,22 @@ class RedFlagRule:
     conditions: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     source_id: str = ""
+    threat: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Threat:
+    """What a raised flag may mean for everything else: which classes of item are still proposed, and what is not examined.
+
+    An item or referral is given only if all its classes are among `permits`, so that a new class is withheld until somebody
+    permits it. `not_examined` are kinds or ids of findings that are never proposed as the next examination meanwhile.
+    """
+
+    id: str
+    permits: tuple[SafetyClass, ...]
+    not_examined: tuple[str, ...] = ()
+    source_id: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,11 @@ class Qualifier:
 @dataclass(frozen=True, slots=True)
 class Referral:
     """A coded next step. `applies_to` names a pattern, a condition or a red flag (``pattern:spine``, ``condition:aaa``,
-    ``red-flag:cauda_equina``); `service` and `specialty` are concepts of the terminology."""
+    ``red-flag:cauda_equina``), or ``undecided:under-18``; `service` and `specialty` are concepts of the terminology.
+
+    Given only where one of the statements of `only_when` is true, if there are any, and none of `unless`: an image is not
+    asked for where it is the answer just given. Statements are written ``finding:id statement``. `safety` as in `PlanRule`.
+    """
 
     id: str
     applies_to: tuple[str, ...]
@@ -60,6 +81,10 @@ class Referral:
     reason: str
     urgency: Urgency | None = None  # None: the urgency of what it applies to
     claims: tuple[str, ...] = ()
+    only_when: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    safety: tuple[SafetyClass, ...] = ()
+    source_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +96,7 @@ class PlanRule:
     ``expert``; `thinner` says where the literature is thinner than what is commonly claimed. `service/engine/care.py`
     tells the words that both lists may hold. With `after_screening` an item is given only under the reserve that the open
     red-flag questions are answered; an `always` item is never left out for length; `replaces` names items it stands for.
+    `safety` says what it does to the patient: every class of it must be permitted by every threat that is raised.
     """
 
     id: str
@@ -90,3 +116,4 @@ class PlanRule:
     after_screening: bool = False
     always: bool = False
     replaces: tuple[str, ...] = ()
+    safety: tuple[SafetyClass, ...] = ()

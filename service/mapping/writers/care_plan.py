@@ -53,8 +53,9 @@ def care_plan(
     written = assessed_at.isoformat(timespec="seconds")
     days = [item.rule.reassess_after_days for item in given(assessment) if item.rule.reassess_after_days is not None]
     period = {"start": written}
-    if days:
-        period["end"] = (assessed_at + timedelta(days=max(days))).isoformat(timespec="seconds")
+    if days or assessment.reassess_after_days is not None:
+        length = max(days, default=assessment.reassess_after_days or 0)
+        period["end"] = (assessed_at + timedelta(days=length)).isoformat(timespec="seconds")
     requested = {recommendation.referral.id for recommendation in imaging_proposals(assessment)}
     plan: Resource = {
         "resourceType": "CarePlan",

@@ -39,6 +39,12 @@ def reassess_on(item: PlanItem, assessed_at: datetime) -> date | None:
     return None if days is None else (assessed_at + timedelta(days=days)).date()
 
 
+def reassess_day(assessment: Assessment, assessed_at: datetime) -> date | None:
+    """The day by which to assess again, by flag or plan; None in an emergency and where nothing names one."""
+    days = assessment.reassess_after_days
+    return None if days is None else (assessed_at + timedelta(days=days)).date()
+
+
 # --- extensions --------------------------------------------------------------------------------------------------------
 
 
@@ -135,9 +141,9 @@ def plan_sentences(assessment: Assessment, assessed_at: datetime, vocabulary: Vo
     ]
     if assessment.undecided and lines:
         lines.insert(0, texts("plan-provisional"))
-    days = [day for item in given(assessment) if (day := reassess_on(item, assessed_at)) is not None]
-    if days:
-        lines.append(texts("plan-reassess", date=min(days).isoformat()))
+    day = reassess_day(assessment, assessed_at)
+    if day is not None:
+        lines.append(texts("plan-reassess", date=day.isoformat()))
     waiting = [item for item in withheld(assessment) if assessment.urgency == "emergency" and not item.rule.after_screening]
     if waiting:  # nobody should have to read past a list of exercises in an emergency
         lines.append(texts("plan-withheld-emergency", count=len(waiting)))

@@ -113,7 +113,7 @@ def first_referral(knowledge: KnowledgeBase, case: Case, network: Network) -> st
     split = len(PATTERNS) if informed else 0
     patterns = sorted(found[:split], key=lambda one: -one.probability)
     conditions = sorted(found[split:], key=lambda one: -one.probability)
-    referrals = recommend(knowledge, screen(case, knowledge.red_flags), patterns, conditions)
+    referrals = recommend(knowledge, case, screen(case, knowledge.red_flags), patterns, conditions)
     return referrals[0].referral.id if referrals else ""
 
 

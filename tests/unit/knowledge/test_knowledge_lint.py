@@ -267,6 +267,38 @@ BREACHES = {
         "claims_and_plan_items_name_each_other",
         "plan_rules.json", "id", "brace-stretch-rock", "row brace-stretch-rock column claims", "does not name the claim",
         {"claims": []}),
+    "a red flag without a threat": Breach(
+        "flags_name_their_threat",
+        "red_flags.json", "id", "fever", "red_flags.json row fever column threat", "no threat 'worry'", {"threat": "worry"}),
+    "an urgent fracture that leaves exercise in the plan": Breach(
+        "flags_name_their_threat",
+        "red_flags.json", "id", "trauma", "red_flags.json row trauma column threat", "permits nothing that loads",
+        {"threat": "raised-markers"}),
+    "an urgent weakness under which somebody is reassured": Breach(
+        "flags_name_their_threat",
+        "red_flags.json", "id", "motor_weakness", "row motor_weakness column threat", "nobody is reassured", {"threat": "none"}),
+    "necrosis of the hip with an injection": Breach(
+        "flags_name_their_threat",
+        "red_flags.json", "id", "osteonecrosis_imaging", "row osteonecrosis_imaging column threat", "no injection",
+        {"threat": "weakness"}),
+    "a threat that forbids a referral": Breach(
+        "flags_name_their_threat",
+        "threats.csv", "id", "cord", "threats.csv row cord column permits", "always permitted", {"permits": "protects"}),
+    "a threat that forbids an examination there is not": Breach(
+        "threats_forbid_known_examinations",
+        "threats.csv", "id", "cord", "threats.csv row cord column not_examined", "'dance'", {"not_examined": "dance"}),
+    "an exercise that calls itself protective": Breach(
+        "items_say_what_they_do",
+        "plan_rules.json", "id", "daily-mobility", "row daily-mobility column safety", "of the class loads",
+        {"safety": ["protects"]}),
+    "physiotherapy that calls itself a specialist": Breach(
+        "referrals_say_what_they_do",
+        "plans.json", "id", "physiotherapist-hip", "row physiotherapist-hip column safety", "physiotherapy loads",
+        {"safety": ["specialist"]}),
+    "a referral under a condition nobody can answer": Breach(
+        "referrals_say_what_they_do",
+        "plans.json", "id", "spine-film", "row spine-film column unless", "true of no answer",
+        {"unless": ["finding:fracture_imaging =skull"]}),
 }
 
 
@@ -286,6 +318,18 @@ def test_a_breach_of_a_rule_stops_the_start_and_names_the_row(
 
 def test_the_tables_as_they_are_break_no_rule(tables: Tables) -> None:
     assert lint(tables) == ()
+
+
+def test_an_item_and_a_referral_must_say_what_they_do_to_the_patient(
+    copied_tables: Path, edit: Callable[..., None]
+) -> None:
+    edit("plan_rules.json", "id", "massage", safety=[])
+    edit("plans.json", "id", "rheumatologist", safety=["calms"])
+    with pytest.raises(KnowledgeBaseError) as caught:
+        load_knowledge_base(copied_tables)
+    said = {fault.where: fault.message for fault in caught.value.faults}
+    assert said["plan_rules.json row massage column safety"] == "must not be empty."
+    assert "must be among protects" in said["plans.json row rheumatologist column safety"]
 
 
 def test_every_rule_has_a_breach_that_fires_it() -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-
 from service.engine.model import (
     PLAN_KINDS,
     Answer,

@@ -60,7 +60,7 @@ def fits(referral: Referral, answers: Mapping[str, Answer]) -> bool:
 
 
 def _once(recommendations: Sequence[Recommendation], places: Mapping[str, int]) -> tuple[Recommendation, ...]:
-    """Of several to one specialty, or for one service, the most urgent, of equals the first of the table, with the reasons of all.
+    """Of several for one specialty or service the most urgent, of equals the first of the table, with the reasons of all.
 
     Two that disagree help nobody. `recommendations` come by urgency.
     """

@@ -343,7 +343,11 @@ class Outlook:
             return may_be_examined(self.prospects.network.findings[finding_id], forbidden)
 
         ranked = sorted(((bits, finding_id) for finding_id, bits in self.bits.items()), key=lambda item: -item[0])
-        found = (NextFinding(finding_id, bits) for bits, finding_id in ranked if bits > 0.0 and self.bedside(finding_id) and allowed(finding_id))
+        found = (
+            NextFinding(finding_id, bits)
+            for bits, finding_id in ranked
+            if bits > 0.0 and self.bedside(finding_id) and allowed(finding_id)
+        )
         return tuple(islice(found, limit))
 
     def result(self, place: int) -> Possible:

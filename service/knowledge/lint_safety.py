@@ -28,7 +28,7 @@ def flags_name_their_threat(tables: Tables) -> Iterator[Fault]:
             continue
         strict = row["urgency"] == "emergency" or (row["category"] in DANGEROUS and row["urgency"] == "urgent")
         if strict and own != HARMLESS:
-            yield fault("red_flags.json", row["id"], "so dangerous a flag permits nothing that loads, treats or reassures.", "threat")
+            yield fault("red_flags.json", row["id"], "so dangerous a flag permits nothing that loads or treats.", "threat")
         if row["urgency"] == "urgent" and "reassures" in own:
             yield fault("red_flags.json", row["id"], "nobody is reassured under an urgent flag.", "threat")
         if row["category"] in DANGEROUS and {"manipulates", "injects"} & own:

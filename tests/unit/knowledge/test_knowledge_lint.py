@@ -272,7 +272,7 @@ BREACHES = {
         "red_flags.json", "id", "fever", "red_flags.json row fever column threat", "no threat 'worry'", {"threat": "worry"}),
     "an urgent fracture that leaves exercise in the plan": Breach(
         "flags_name_their_threat",
-        "red_flags.json", "id", "trauma", "red_flags.json row trauma column threat", "permits nothing that loads",
+        "red_flags.json", "id", "trauma", "red_flags.json row trauma column threat", "permits nothing that loads or treats",
         {"threat": "raised-markers"}),
     "an urgent weakness under which somebody is reassured": Breach(
         "flags_name_their_threat",

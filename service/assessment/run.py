@@ -98,16 +98,22 @@ def assess_subject(
     options: AssessOptions = NOTHING_MORE,
     stored: tuple[Held, ...] = (),
     of_today: bool = False,
+    record: bool = False,
+    withdrawn: frozenset[str] = frozenset(),
 ) -> Result:
     """The assessment of the patient a resource is about.
 
     `resource` is a validated QuestionnaireResponse, Observation, Bundle or Parameters; `warnings` are those of its
     validation, which the answer repeats; `options` ask for more, as may Parameters themselves; `stored` are resources of our
-    own store that it names; `of_today`: it is a record, asked about today, of which old answers no longer hold.
+    own store that it names; `of_today`: it is a record, asked about today, of which old answers no longer hold;
+    `record` and `withdrawn` as in `ReadingContext`.
     InvalidInput with every fault if it cannot be worked on. Stores nothing.
     """
     assessed_at = parts.now()
-    reading = read_submission(resource, context=replace(parts.reading_context(assessed_at), stored=stored, of_today=of_today))
+    context = replace(
+        parts.reading_context(assessed_at), stored=stored, of_today=of_today, record=record, withdrawn=withdrawn
+    )
+    reading = read_submission(resource, context=context)
     options |= reading.options
     reading = replace(reading, warnings=(*options.remarks, *warnings, *reading.warnings), options=options)
     assessment = parts.engine.assess(reading.case, what_if=options.what_if)

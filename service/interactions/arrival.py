@@ -1,7 +1,9 @@
 """Assessment of what is stored: the record of a patient read, weighed, and the RiskAssessment stored beside it.
 
 What is read of a patient: the Patient; Conditions; forms and Observations of the encounter, and those of no encounter (all of
-them where the occasion has none). The newest assessment stored before is the start of the new one, which names it as its parent.
+them where the occasion has none), but no form that was entered in error. The newest assessment that lies before the encounter, by
+the time of its own encounter, is the start of the new one, which names it as its parent; what it rests on and was deleted,
+retracted or changed since is not carried (`standing.py`).
 The same record gives the same identifier and the same id, so that it is assessed and stored once however often it arrives.
 """
 
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from service.assessment.run import Parts, assess_subject
@@ -18,7 +21,9 @@ from service.fhir.references import read_reference
 from service.fhir.wording import with_article
 from service.interactions.finding import Find
 from service.interactions.results import Done, EntryResult
+from service.interactions.standing import IN_GOOD_STANDING, withdrawn_answers
 from service.mapping.readers.earlier_assessment import PROFILE
+from service.mapping.times import moment
 from service.records import dataclass
 from service.storage.store import Reader, Transaction, Version
 
@@ -93,8 +98,8 @@ class Arrival:
         )
         if stored_by_caller:
             return Done("unchanged", stored_by_caller[0])
-        earlier = self._earlier(transaction, occasion.patient)
-        made = first if earlier is None else self._weigh(record, occasion, earlier=earlier)
+        earlier = self._earlier(transaction, occasion)
+        made = first if earlier is None else self._weigh(record, occasion, earlier=earlier, reader=transaction)
         made["identifier"] = first["identifier"]  # of the record alone: what came before does not make it another one
         return Done("created", transaction.create(_to_store(made, record), resource_id=resource_id))
 
@@ -108,7 +113,9 @@ class Arrival:
             kinds = ",".join(dict.fromkeys(fault.kind for fault in error.faults))
             log.warning("not assessed on arrival resource=%s faults=%s", version.versioned_reference, kinds)
 
-    def _weigh(self, record: Sequence[Version], occasion: Occasion, *, earlier: Version | None) -> Resource:
+    def _weigh(
+        self, record: Sequence[Version], occasion: Occasion, *, earlier: Version | None, reader: Reader | None = None
+    ) -> Resource:
         entries = [{"resource": _stored(version)} for version in record]
         asked: list[Resource] = [
             {"name": "bundle", "resource": {"resourceType": "Bundle", "type": "collection", "entry": entries}},
@@ -116,9 +123,14 @@ class Arrival:
         ]
         if occasion.encounter:
             asked.append({"name": "encounter", "valueReference": {"reference": occasion.encounter}})
+        withdrawn: frozenset[str] = frozenset()
         if earlier is not None:
-            asked.append({"name": "earlier-assessment", "resource": _stored(earlier)})
-        result = assess_subject({"resourceType": "Parameters", "parameter": asked}, parts=self.parts)
+            resource = _stored(earlier)
+            asked.append({"name": "earlier-assessment", "resource": resource})
+            if reader is not None:
+                withdrawn = withdrawn_answers(resource, reader, self.parts)
+        submission = {"resourceType": "Parameters", "parameter": asked}
+        result = assess_subject(submission, parts=self.parts, record=True, withdrawn=withdrawn)
         if not result.reading.case.answers:
             raise _nothing()
         return result.risk_assessment
@@ -138,11 +150,23 @@ class Arrival:
                 continue
             record += self.find(reader, kind, [*about, ("encounter", occasion.encounter)])
             record += self.find(reader, kind, [*about, ("encounter:missing", "true")])
-        return sorted(record, key=lambda version: version.sequence)
+        kept = [version for version in record if not _mistaken(version)]
+        return sorted(kept, key=lambda version: version.sequence)
 
-    def _earlier(self, reader: Reader, patient: str) -> Version | None:
-        found = self.find(reader, "RiskAssessment", [("patient", patient), ("_sort", "-date")], limit=20)
-        return next((version for version in found if self.is_ours(_stored(version))), None)
+    def _earlier(self, reader: Reader, occasion: Occasion) -> Version | None:
+        """The newest assessment of ours in good standing that is not of a later encounter."""
+        visit = _begin_of(occasion.encounter, reader)
+        before: list[tuple[datetime, datetime, int, Version]] = []
+        for version in self.find(reader, "RiskAssessment", [("patient", occasion.patient)]):
+            resource = _stored(version)
+            if not self.is_ours(resource) or resource.get("status") not in IN_GOOD_STANDING:
+                continue
+            assessed = moment(str(resource.get("occurrenceDateTime", ""))) or version.last_updated
+            encounter = _reference(resource.get("encounter"))
+            begin = _begin_of(encounter, reader) or assessed
+            if visit is None or encounter == occasion.encounter or begin <= visit:
+                before.append((begin, assessed, version.sequence, version))
+        return max(before, key=lambda one: one[:3])[-1] if before else None
 
     def is_ours(self, resource: Mapping[str, Any]) -> bool:
         """Whether it is an assessment that this service made."""
@@ -183,6 +207,19 @@ def _reference(element: Any) -> str:
 def _stored(version: Version) -> Resource:
     assert version.body is not None
     return read_stored(version.body)
+
+
+def _begin_of(encounter: str, reader: Reader) -> datetime | None:
+    """When a stored encounter began, or ended if only that is known."""
+    version = reader.read("Encounter", encounter.partition("/")[2]) if encounter.startswith("Encounter/") else None
+    if version is None or version.deleted:
+        return None
+    period = _stored(version).get("period", {})
+    return moment(str(period.get("start") or period.get("end") or ""))
+
+
+def _mistaken(version: Version) -> bool:
+    return version.type == "QuestionnaireResponse" and _stored(version).get("status") == "entered-in-error"
 
 
 def _to_store(made: Resource, record: Sequence[Version]) -> Resource:

@@ -9,14 +9,14 @@ from typing import Protocol
 from service.fhir.search import SearchContext, read_query
 from service.storage.store import Reader, Version
 
-AT_ONCE = 500
+AT_ONCE = 500  # of a page
 
 
 class Find(Protocol):
-    """All resources of a type that meet the pairs; at most `limit` of them, in the order asked for by `_sort`."""
+    """All resources of a type that meet the pairs, however many; with `limit` at most as many, in the order of `_sort`."""
 
     def __call__(
-        self, reader: Reader, type_name: str, pairs: Sequence[tuple[str, str]], *, limit: int = ...
+        self, reader: Reader, type_name: str, pairs: Sequence[tuple[str, str]], *, limit: int | None = ...
     ) -> Sequence[Version]: ...
 
 
@@ -24,13 +24,18 @@ def finder(context: Callable[[], SearchContext]) -> Find:
     """Such a function. MalformedInput for pairs that are not wholly understood: a part left out is another question."""
 
     def find(
-        reader: Reader, type_name: str, pairs: Sequence[tuple[str, str]], *, limit: int = AT_ONCE
+        reader: Reader, type_name: str, pairs: Sequence[tuple[str, str]], *, limit: int | None = None
     ) -> Sequence[Version]:
         query = read_query(type_name, pairs, context=context(), strict=True)
-        found: Sequence[Version] = reader.search(
-            replace(query, results=replace(query.results, count=limit, total="none"))
-        ).versions
-        return found
+        found: list[Version] = []
+        cursor = ""
+        while True:
+            count = AT_ONCE if limit is None else min(AT_ONCE, limit - len(found))
+            page = reader.search(replace(query, results=replace(query.results, count=count, total="none", cursor=cursor)))
+            found += page.versions
+            cursor = page.next
+            if not cursor or len(found) == limit:
+                return found
 
     return find
 

@@ -45,8 +45,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     submission = unpack(resource, notebook, context.stored)
     index = ReferenceIndex(submission.held)
     subject = find_subject(submission, index, notebook)
-    for held in submission.held:
-        _read(held, subject, index, context, notebook)
+    _read_all(submission, subject, index, context, notebook)
     if notebook.faults or subject is None:
         raise InvalidInput(notebook.faults)
     patient = read_patient(subject.patient, context.assessed_at, notebook) if subject.patient is not None else Demographics()
@@ -80,6 +79,43 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     )
 
 
+def _read_all(
+    submission: Submission, subject: Subject | None, index: ReferenceIndex, context: ReadingContext, notebook: Notebook
+) -> None:
+    """Reads everything into the notebook; a form that nobody can read is a fault only if there is nothing else to read."""
+    unreadable: list[tuple[Held, Notebook]] = []
+    readable = False
+    for held in submission.held:
+        if held.type != "QuestionnaireResponse":
+            _read(held, subject, index, context, notebook)
+            continue
+        page = Notebook()
+        _read(held, subject, index, context, page)
+        if page.faults and held.bundled and _may_be_left_out(held, context):
+            unreadable.append((held, page))
+            continue
+        readable = readable or not page.faults
+        notebook.add(page)
+    readable = readable or any(not one.carried for one in notebook.statements)
+    for held, page in unreadable:
+        if not readable:
+            notebook.add(page)
+            continue
+        fault = page.faults[0]
+        notebook.ignore(held, f"The form was left out. {fault.message}")
+        notebook.warn(
+            fault.kind, f"{named(held)} was left out. {fault.message}", fault.where, rule=fault.rule, repair=fault.repair
+        )
+
+
+def _may_be_left_out(held: Held, context: ReadingContext) -> bool:
+    """Whether a form with faults is one that nobody is going to mend for this: not our form in force, sent by a caller."""
+    if held.resource.get("status") == "entered-in-error" or carries_modifier(held.resource) or context.record:
+        return True
+    form = context.questionnaire
+    return held.resource.get("questionnaire", form["url"]) not in (form["url"], f"{form['url']}|{form['version']}")
+
+
 def _held_encounters(encounter: Reference | None, submission: Submission, index: ReferenceIndex) -> list[Held]:
     """The Encounter that the assessment belongs to, if it was sent along."""
     if encounter is None:
@@ -104,20 +140,20 @@ def _read(held: Held, subject: Subject | None, index: ReferenceIndex, context: R
         if not _focus_is_subject(held, subject, index):
             notebook.ignore(held, "Its focus is somebody or something else than the subject.")
             return
-    if _modified(held.resource):
+    if carries_modifier(held.resource):
         _refuse_modified(held, notebook)
         return
     reader(held, index, context, notebook)
 
 
-def _modified(element: Any) -> bool:
+def carries_modifier(element: Any) -> bool:
     """Whether anything in it carries a modifier, which may turn its meaning round (negate it, say)."""
     if isinstance(element, dict):
         if "modifierExtension" in element or "implicitRules" in element:
             return True
         element = element.values()
     # Texts and numbers are passed over here: a call for each of them takes longer than all the rest.
-    return any(_modified(inner) for inner in element if isinstance(inner, dict | list))
+    return any(carries_modifier(inner) for inner in element if isinstance(inner, dict | list))
 
 
 def _refuse_modified(held: Held, notebook: Notebook) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 from service.fhir.bundles import Held, Resource
 from service.mapping.form import Form, form_from
 from service.mapping.readers.enable_when import enabled_items
+from service.mapping.readers.form_answers import stated_value
 from service.mapping.readers.form_choice import find_form
 from service.mapping.readers.questionnaire_response import UNFINISHED, items_of, read_questionnaire_response
 from service.mapping.reading import Notebook, ReadingContext
 from service.mapping.references import ReferenceIndex, target_type
+from service.mapping.sides import SIDE_FINDING, TOLD, takes_side
 from service.records import dataclass
 
 EXTRACT = "http://hl7.org/fhir/uv/sdc/StructureDefinition/sdc-questionnaire-observationExtract"
@@ -69,12 +71,30 @@ def extract_observations(held: Held, index: ReferenceIndex, context: ReadingCont
     if questionnaire is context.questionnaire:  # of another form we know neither codes nor answers
         profile = f"{context.base_url}/StructureDefinition/{PROFILE}|{questionnaire['version']}"
         common = {"resourceType": common["resourceType"], "meta": {"profile": [profile]}} | common
+    side = _side_told(answers.get(SIDE_FINDING, ()), context) if form.ours else {}
     return tuple(
-        {**common, **made}
+        {**common, **(side if _takes_side(form, element, context) else {}), **made}
         for element, path in items_of(held.resource, held.path)
         if str(element["linkId"]) in enabled
         for made in _observations(element, path, questions, form, notebook)
     )
+
+
+def _side_told(answers: Sequence[Any], context: ReadingContext) -> Resource:
+    """The body site of all answers that have a side, by the answer to the question about it; empty if it was not told."""
+    finding = next((one for one in context.knowledge.findings if one.id == SIDE_FINDING), None)
+    if finding is None or not answers:
+        return {}
+    side = TOLD.get(stated_value(answers[0], finding, context).value)
+    if side is None:
+        return {}
+    terminology = context.terminology
+    return {"bodySite": {"coding": [terminology.coding("side", side), *terminology.outbound_side(side)]}}
+
+
+def _takes_side(form: Form, element: Mapping[str, Any], context: ReadingContext) -> bool:
+    item = form.items.get(str(element["linkId"]))
+    return item is not None and bool(item.finding_id) and takes_side(context.knowledge.finding(item.finding_id))
 
 
 def questions_of(questionnaire: Mapping[str, Any]) -> dict[str, Question]:

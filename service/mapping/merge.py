@@ -39,7 +39,7 @@ class Merged:
 
 def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ...], Side | None]:
     """One answer per finding, in the order of the findings table, and the side that hurts."""
-    side = symptomatic_side(notebook.statements, _complaint(notebook, context.knowledge), context.knowledge)
+    side = _side(notebook, context.knowledge)
     kept = _of_side(notebook, side, context)
     by_finding: dict[str, list[Statement]] = {}
     for statement in kept:
@@ -48,9 +48,18 @@ def merge(context: ReadingContext, notebook: Notebook) -> tuple[tuple[Merged, ..
     return tuple(_one(by_finding[finding.id], finding, context.knowledge, notebook) for finding in findings), side
 
 
-def _complaint(notebook: Notebook, knowledge: KnowledgeBase) -> list[Side]:
+def _side(notebook: Notebook, knowledge: KnowledgeBase) -> Side | None:
+    """The side that hurts now; the one of the earlier assessment only where nothing new tells one."""
+    new = [one for one in notebook.statements if not one.carried]
+    side = symptomatic_side(new, _complaint(new, notebook, knowledge), knowledge)
+    if side is not None or len(new) == len(notebook.statements) or any(one.side for one in new):
+        return side
+    return symptomatic_side(notebook.statements, _complaint(notebook.statements, notebook, knowledge), knowledge)
+
+
+def _complaint(statements: Sequence[Statement], notebook: Notebook, knowledge: KnowledgeBase) -> list[Side]:
     """The sides on which the complaint was stated; of several answers to the question about it the one that counts."""
-    told = [one for one in notebook.statements if told_side(one)]
+    told = [one for one in statements if told_side(one)]
     side = told_side(_in_order(told, knowledge)[0]) if told else None
     return [*notebook.complaint_sides, *([side] if side else [])]
 
@@ -64,8 +73,10 @@ def _of_side(notebook: Notebook, side: Side | None, context: ReadingContext) -> 
         (left_out if other else kept).append(statement)
     for statement in left_out:
         told = f"the pain is on the {side}" if side else "the submission does not tell which side hurts"
-        notebook.ignore(statement.source, f"It is about the {statement.side} side; {told}.", statement.where)
-    if left_out:
+        label = f" ({context.knowledge.finding(statement.finding_id).label})" if statement.side is None else ""
+        said = f"It{label} is about the {statement.side or statement.implied_side} side; {told}."
+        notebook.ignore(statement.source, f"Not carried. {said}" if statement.carried else said, statement.where)
+    if any(not statement.carried for statement in left_out):
         chosen = f"the {side} side was assessed" if side else "findings tied to a side were left out"
         notebook.warn(
             "business-rule",

@@ -22,9 +22,10 @@ from service.records import dataclass
 class ReadingContext:
     """What a submission is read against. `assessed_at` has a time zone; `questionnaire` is the form in force.
 
-    `of_today`: it is a record, asked about today, whose parts were written at any time (`validity.py`).
-    `form` is `questionnaire` prepared once by `own_form`; without it every reading prepares it anew. `stored` are resources that
-    the submission names and this service holds: they are read as if they had been sent along.
+    `of_today`: it is a record, asked about today, whose parts were written at any time (`validity.py`). `record`: it is what is
+    stored, of which a form that cannot be read is passed over; `withdrawn` are findings whose answers in the earlier assessment
+    no longer stand. `form` is `questionnaire` prepared once by `own_form`; without it every reading prepares it anew. `stored`
+    are resources that the submission names and this service holds: they are read as if they had been sent along.
     """
 
     knowledge: KnowledgeBase
@@ -35,6 +36,8 @@ class ReadingContext:
     form: Form | None = None
     stored: tuple[Held, ...] = ()
     of_today: bool = False
+    record: bool = False
+    withdrawn: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class Statement:
     final: bool = True
     carried: bool = False  # from an earlier assessment: any new answer goes before it
     dated: str | None = None  # where it is of another time than its resource; empty: of no known time
+    implied_side: Side | None = None  # of an answer without a side: the one the form, or the earlier assessment, was about
     ahead: bool = False  # dated after the assessment, so that its date says nothing of which answer is newer
 
     @property
@@ -145,6 +149,15 @@ class Notebook:
     complaint_sides: list[Side] = field(default_factory=list)  # sides of the complaint itself (hip pain on the left)
     preliminary: bool = False
     earlier: EarlierAssessment | None = None
+
+    def add(self, page: Notebook) -> None:
+        """Takes over what a page of its own holds."""
+        self.faults += page.faults
+        self.warnings += page.warnings
+        self.ignored += page.ignored
+        self.statements += page.statements
+        self.complaint_sides += page.complaint_sides
+        self.preliminary = self.preliminary or page.preliminary
 
     def fault(self, kind: FaultKind, message: str, where: str, *, rule: str = "", repair: str = "") -> None:
         self.faults.append(Fault(kind, message, where, rule, repair))

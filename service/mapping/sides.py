@@ -8,6 +8,8 @@ answers speak of left and of right:
 3. else the side with more answers; with equally many the side cannot be told.
 What speaks of the other side, or of either where the side cannot be told, is left out, so that a hip on the left and a
 spine on the right never make one case. Where the side cannot be told, what is the same on both sides counts all the same.
+Answers of a form without a side are about the one that its question about the side names, and so are those carried from an
+earlier assessment: they do not count for the other side. What holds of the whole person (age, blood, history) has no side.
 Red flags always count: a danger on the other side is a danger. So does any other finding that by itself raises one
 (weakness of the other leg, or of both), when it is present.
 """
@@ -16,14 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from service.engine.model import KnowledgeBase, Side
+from service.engine.model import Finding, KnowledgeBase, Side
 from service.mapping.reading import Statement
 
 _EXEMPT = "red-flag"
 _SYMPTOM = "history"
 _OTHER: dict[Side | None, Side] = {"left": "right", "right": "left"}
 SIDE_FINDING = "symptom_side"  # the question of the form that tells the side of all answers without one
-_TOLD: dict[object, Side] = {"left": "left", "right": "right", "both": "bilateral"}
+_GENERAL = ("demographic", "laboratory", _EXEMPT)  # kinds of finding that no side has
+TOLD: dict[object, Side] = {"left": "left", "right": "right", "both": "bilateral"}
 
 
 def symptomatic_side(statements: Sequence[Statement], complaint: Sequence[Side], knowledge: KnowledgeBase) -> Side | None:
@@ -53,12 +56,18 @@ def symptomatic_side(statements: Sequence[Statement], complaint: Sequence[Side],
 
 def told_side(statement: Statement) -> Side | None:
     """The side that the answer to the question about the side names; None for any other statement."""
-    return _TOLD.get(statement.value) if statement.finding_id == SIDE_FINDING else None
+    return TOLD.get(statement.value) if statement.finding_id == SIDE_FINDING else None
+
+
+def takes_side(finding: Finding) -> bool:
+    """Whether an answer to it that has no side is about the side that hurts."""
+    return finding.kind not in _GENERAL and not finding.lifelong and finding.id != SIDE_FINDING
 
 
 def speaks_of_other_side(statement: Statement, side: Side | None, knowledge: KnowledgeBase) -> bool:
     """Whether a statement has to be left out because of its side."""
-    if statement.side in (None, "bilateral") or side in (statement.side, "bilateral"):
+    about = statement.side or statement.implied_side
+    if about in (None, "bilateral") or side in (about, "bilateral") or (side is None and statement.side is None):
         return False
     if knowledge.finding(statement.finding_id).kind == _EXEMPT:
         return False

@@ -151,6 +151,136 @@ def test_a_later_visit_names_the_assessment_before_it_and_says_what_changed(
     assert again == second
 
 
+# --- what is carried on, and what is not ------------------------------------------------------------------------------------
+
+NUMB = {"saddle_anaesthesia": "present", "pain_groin": "present"}
+
+
+def visit(form: Resource, encounter_id: str, day: str, **elements: Any) -> Resource:
+    """An encounter of that day with a form alone, as a transaction."""
+    made = encounter({**form, "authored": f"{day}T10:00:00Z"}, encounter_id=encounter_id)
+    made["entry"][1]["resource"]["period"] = {"start": f"{day}T09:30:00Z", "end": f"{day}T10:30:00Z"}
+    made["entry"][2]["resource"] |= elements
+    return made
+
+
+def used(assessment: Resource) -> dict[str, str]:
+    """The answers that an assessment used, with their codes."""
+    told = {}
+    for extension in assessment["extension"]:
+        if extension["url"].endswith("/StructureDefinition/used-finding"):
+            parts = {part["url"]: part for part in extension["extension"]}
+            told[parts["finding"]["valueCoding"]["code"]] = str(parts["value"].get("valueCode", ""))
+    return told
+
+
+def ignored(assessment: Resource) -> str:
+    return json.dumps([one for one in assessment["extension"] if one["url"].endswith("/StructureDefinition/ignored-input")])
+
+
+def put(client: FlaskClient, resource: Resource) -> None:
+    path = f"/fhir/{resource['resourceType']}/{resource['id']}"
+    answer = client.put(path, data=json.dumps(resource), content_type=JSON)
+    assert answer.status_code in (200, 201), answer.text[:400]
+
+
+@pytest.mark.parametrize("how", ["deleted", "entered-in-error", "changed", "of another patient", "kept"])
+def test_B0b_what_was_retracted_is_not_carried_on(
+    client: FlaskClient, respond: Callable[..., Resource], how: str
+) -> None:
+    first = visit(respond(**NUMB), "e1", "2026-11-02")
+    assert "saddle_anaesthesia" in used(assess_with(client, first)["resource"])
+    # A visit in between carries the answer one step further, so that its first source must be looked for behind it.
+    between = assess_with(client, visit(respond(limp="present"), "e2", "2026-11-03"))["resource"]
+    assert used(between)["saddle_anaesthesia"] == "present"
+    form = first["entry"][2]["resource"]
+    if how == "deleted":
+        assert client.delete(f"/fhir/QuestionnaireResponse/{form['id']}").status_code in (200, 204)
+    elif how == "of another patient":
+        put(client, {"resourceType": "Patient", "id": "p9"})
+        put(client, form | {"subject": {"reference": "Patient/p9"}})
+    elif how == "changed":
+        put(client, form | {"status": "amended", "item": respond(pain_groin="present")["item"]})
+    elif how == "entered-in-error":
+        put(client, form | {"status": "entered-in-error"})
+    last = assess_with(client, visit(respond(slr="absent"), "e3", "2026-11-04"))["resource"]
+    carried = used(last)
+    assert ("saddle_anaesthesia" in carried) is (how == "kept")
+    assert ("pain_groin" in carried) is (how in ("kept", "changed"))
+    assert carried["limp"] == "present"
+    assert ("Not carried: Saddle numbness" in ignored(last)) is (how != "kept")
+
+
+def test_B0b_a_corrected_encounter_of_the_past_takes_nothing_from_a_later_one(
+    client: FlaskClient, respond: Callable[..., Resource]
+) -> None:
+    old = assess_with(client, visit(respond(pain_groin="present"), "e1", "2023-05-02"))["resource"]
+    new = assess_with(client, visit(respond(**NUMB), "e2", "2026-11-02"))["resource"]
+    corrected = assess_with(client, visit(respond(pain_groin="absent"), "e1", "2023-05-02"))["resource"]
+    assert corrected["parent"] == {"reference": f"RiskAssessment/{old['id']}"}
+    assert "saddle_anaesthesia" not in used(corrected)
+    # Nor does the correction, though made last, become what the next visit starts from.
+    last = assess_with(client, visit(respond(slr="absent"), "e3", "2026-11-03"))["resource"]
+    assert last["parent"] == {"reference": f"RiskAssessment/{new['id']}"} and "saddle_anaesthesia" in used(last)
+
+
+def test_B0b_an_assessment_entered_in_error_does_not_break_the_chain(
+    client: FlaskClient, respond: Callable[..., Resource]
+) -> None:
+    first = assess_with(client, visit(respond(**NUMB), "e1", "2026-11-02"))["resource"]
+    second = assess_with(client, visit(respond(limp="present"), "e2", "2026-11-03"))["resource"]
+    put(client, second | {"status": "entered-in-error"})
+    last = assess_with(client, visit(respond(slr="absent"), "e3", "2026-11-04"))["resource"]
+    assert last["parent"] == {"reference": f"RiskAssessment/{first['id']}"}
+
+
+def test_A2_answers_about_the_other_hip_are_not_carried_and_it_is_said(
+    client: FlaskClient, respond: Callable[..., Resource]
+) -> None:
+    left = respond(symptom_side="left", fadir="present", pain_groin="present", cancer_history="present")
+    right = respond(symptom_side="right", lbp_present="present")
+    assess_with(client, visit(left, "e1", "2026-11-02"))
+    second = assess_with(client, visit(right, "e2", "2026-11-03"))["resource"]
+    assert used(second) == {"symptom_side": "right", "lbp_present": "present", "cancer_history": "present"}
+    assert "Not carried. It (FADIR / anterior impingement test) is about the left side" in ignored(second)
+
+
+def test_A3_what_is_carried_keeps_its_own_date_and_runs_out(client: FlaskClient, respond: Callable[..., Resource]) -> None:
+    assess_with(client, visit(respond(fever="present", cancer_history="present"), "e1", "2026-10-01"))
+    soon = assess_with(client, visit(respond(limp="present"), "e2", "2026-10-10"))["resource"]
+    late = assess_with(client, visit(respond(slr="present"), "e3", "2026-10-20"))["resource"]
+    assert "fever" in used(soon) and "fever" not in used(late) and "Too old: Fever" in ignored(late)
+    assert used(late)["cancer_history"] == "present"
+
+
+def test_B0_a_form_of_another_service_in_the_record_does_not_stop_the_assessment(
+    client: FlaskClient, respond: Callable[..., Resource]
+) -> None:
+    form = respond(**NUMB)
+    put(client, {"resourceType": "Patient", "id": "p1"})
+    about = {"status": "completed", "subject": {"reference": "Patient/p1"}}
+    mood = [{"linkId": "/44250-9", "answer": [{"valueInteger": 2}]}]
+    put(client, form | about | {"id": "phq", "questionnaire": "http://loinc.org/q/44249-1", "item": mood})
+    put(client, form | about | {"id": "gone", "item": [{"linkId": "of-an-older-form", "answer": [{"valueBoolean": True}]}]})
+    put(client, form | about | {"id": "mistaken", "status": "entered-in-error"})
+    told = assess_with(client, visit(form, "e1", "2026-11-02"))["resource"]
+    assert used(told)["saddle_anaesthesia"] == "present"
+    assert "QuestionnaireResponse/phq" in ignored(told) and "QuestionnaireResponse/gone" in ignored(told)
+
+
+def test_B1_a_record_is_read_to_its_end(client: FlaskClient, respond: Callable[..., Resource], settings: Settings) -> None:
+    """A red flag before more resources than a page of the store holds."""
+    about = {"subject": {"reference": "Patient/p1"}, "status": "final", "resourceType": "Observation"}
+    system = f"{settings.base_url}/CodeSystem/finding"
+    flag = {**about, "code": {"coding": [{"system": system, "code": "saddle_anaesthesia"}]}, "valueBoolean": True}
+    other = {**about, "code": {"text": "a measured value"}, "valueString": "x"}
+    put(client, {"resourceType": "Patient", "id": "p1"})
+    entries = [{"resource": one, "request": {"method": "POST", "url": "Observation"}} for one in [flag, *[other] * 510]]
+    assert post(client, "", {"resourceType": "Bundle", "type": "transaction", "entry": entries}).status_code == 200
+    told = assess_with(client, visit(respond(pain_groin="present"), "e1", "2026-11-02"))["resource"]
+    assert used(told)["saddle_anaesthesia"] == "present"
+
+
 def test_T2_every_stored_assessment_has_its_provenance(client: FlaskClient, hip: Resource) -> None:
     stored = assess_with(client, encounter(hip))["resource"]
     (provenance,) = found(client, f"Provenance?target=RiskAssessment/{stored['id']}")

@@ -105,6 +105,14 @@ def test_S6_every_answer_becomes_an_observation_of_a_transaction(client: FlaskCl
     assert (measured["value"], measured["system"], measured["code"]) == (95, "http://unitsofmeasure.org", "deg")
 
 
+def test_A2_an_observation_has_the_side_that_the_form_tells(client: FlaskClient, respond: Callable[..., Resource]) -> None:
+    form = respond(status="completed", symptom_side="left", fadir="present", fever="present") | {"id": "qr1"}
+    observations, _ = extracted(client, form)
+    sites = {one["code"]["coding"][0]["code"]: one.get("bodySite", {}).get("coding", ()) for one in observations}
+    assert {"24028007", "7771000"} & {coding["code"] for coding in sites["fadir"]} == {"7771000"}
+    assert not sites["fever"] and not sites["symptom_side"]  # what has no side, and the side itself
+
+
 def test_S6_the_observation_has_every_code_of_the_question(
     client: FlaskClient, respond: Callable[..., Resource], questionnaire: Resource
 ) -> None:

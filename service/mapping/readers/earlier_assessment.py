@@ -12,9 +12,23 @@ from service.engine.model import Answer, AnswerValue, Finding
 from service.fhir.bundles import Held, Resource
 from service.mapping.answers import answers_by_code
 from service.mapping.reading import EarlierAssessment, Notebook, ReadingContext, Statement
+from service.mapping.sides import SIDE_FINDING, TOLD, takes_side
 from service.mapping.times import effective_text, moment
+from service.records import dataclass
 
 PROFILE = "spine-hip-risk-assessment"
+
+
+@dataclass(frozen=True, slots=True)
+class UsedFinding:
+    """An answer as an assessment had been given it: when it was so (empty: not told) and the references of its inputs.
+
+    `inputs` is empty where the assessment had one alone.
+    """
+
+    answer: Answer
+    effective: str
+    inputs: tuple[str, ...]
 
 
 def read_earlier_assessment(held: Held, context: ReadingContext, notebook: Notebook) -> None:
@@ -32,24 +46,28 @@ def read_earlier_assessment(held: Held, context: ReadingContext, notebook: Noteb
             return
         notebook.ignore(before.held, "A newer assessment is the one to compare with.")
         notebook.statements = [statement for statement in notebook.statements if statement.source is not before.held]
-    answers = tuple(_answers(held.resource, context))
-    earlier = EarlierAssessment(
-        held, tuple(answer for answer, _ in answers), _patterns(held.resource, context.base_url), effective_text(held)
-    )
-    notebook.earlier = earlier
-    notebook.statements += [
-        Statement(
-            answer.finding_id,
-            answer.value,
-            held,
-            held.path,
-            answer.comparator,
-            answer.side,
-            carried=True,
-            dated=effective or earlier.assessed,
+    used = tuple(used_findings(held.resource, context))
+    patterns = _patterns(held.resource, context.base_url)
+    notebook.earlier = EarlierAssessment(held, tuple(one.answer for one in used), patterns, effective_text(held))
+    side = next((told for one in used if (told := TOLD.get(one.answer.value)) and one.answer.finding_id == SIDE_FINDING), None)
+    for one in used:
+        finding = context.knowledge.finding(one.answer.finding_id)
+        if finding.id in context.withdrawn:
+            notebook.ignore(held, f"Not carried: {finding.label}. What it rests on was deleted, retracted or changed since.")
+            continue
+        notebook.statements.append(
+            Statement(
+                finding.id,
+                one.answer.value,
+                held,
+                held.path,
+                one.answer.comparator,
+                one.answer.side,
+                carried=True,
+                dated=one.effective or notebook.earlier.assessed,
+                implied_side=side if takes_side(finding) else None,
+            )
         )
-        for answer, effective in answers
-    ]
 
 
 def _is_ours(resource: Resource, base_url: str) -> bool:
@@ -62,7 +80,7 @@ def _newer(held: Held, other: Held) -> bool:
     return mine is not None and (theirs is None or mine > theirs)
 
 
-def _answers(resource: Resource, context: ReadingContext) -> Iterator[tuple[Answer, str]]:
+def used_findings(resource: Resource, context: ReadingContext) -> Iterator[UsedFinding]:
     """The answers that assessment used and had been given, with their time where it is told.
 
     Counts it worked out itself are worked out anew.
@@ -78,7 +96,12 @@ def _answers(resource: Resource, context: ReadingContext) -> Iterator[tuple[Answ
         value = _value(finding, parts.get("value", {}))
         if value is not None:
             answer = Answer(finding.id, value, _code(parts, "comparator"), _code(parts, "side") or None)  # type: ignore[arg-type]
-            yield answer, str(parts.get("effective", {}).get("valueDateTime", ""))
+            inputs = (part for part in extension.get("extension", ()) if part.get("url") == "input")
+            yield UsedFinding(
+                answer,
+                str(parts.get("effective", {}).get("valueDateTime", "")),
+                tuple(str(part.get("valueReference", {}).get("reference", "")) for part in inputs),
+            )
 
 
 def _code(parts: dict[str, Any], name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from service.errors import FaultKind
@@ -13,6 +14,7 @@ from service.mapping.readers.form_answers import Given, read_answers, stated_val
 from service.mapping.readers.form_choice import find_form
 from service.mapping.reading import Notebook, ReadingContext, Statement
 from service.mapping.references import ReferenceIndex
+from service.mapping.sides import takes_side, told_side
 
 UNFINISHED = ("in-progress", "stopped")
 
@@ -44,6 +46,7 @@ def read_questionnaire_response(held: Held, index: ReferenceIndex, context: Read
             f"{held.path}.status",
             repair="Send the form again when it is completed.",
         )
+    before = len(notebook.statements)
     given = _given(held, form, context, notebook)
     enabled = enabled_items(form, {link_id: one.values for link_id, one in given.items()})
     _require(form, given, enabled, held, notebook, unfinished=unfinished)
@@ -59,6 +62,17 @@ def read_questionnaire_response(held: Held, index: ReferenceIndex, context: Read
             rule="Only enabled items are answered (enableWhen).",
             repair="Remove the answer, or correct the answers that the question depends on.",
         )
+    notebook.statements[before:] = _with_side(notebook.statements[before:], context)
+
+
+def _with_side(statements: Sequence[Statement], context: ReadingContext) -> list[Statement]:
+    """The answers of one form, about the side that its question about the side names, as the text of that question says."""
+    side = next((told for one in statements if (told := told_side(one))), None)
+    if side is None:
+        return list(statements)
+    return [
+        replace(one, implied_side=side) if takes_side(context.knowledge.finding(one.finding_id)) else one for one in statements
+    ]
 
 
 def _given(held: Held, form: Form, context: ReadingContext, notebook: Notebook) -> dict[str, Given]:

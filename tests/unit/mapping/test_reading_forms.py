@@ -119,6 +119,56 @@ def test_C12_our_form_is_read_in_any_version(read: Read, respond: Respond, canon
     assert [warning.where for warning in reading.warnings] == ["QuestionnaireResponse.questionnaire"] * warned
 
 
+FOREIGN = "http://loinc.org/q/44249-1"  # a questionnaire on mood
+
+
+def _faulty(respond: Respond, kind: str) -> Resource:
+    gone = [{"linkId": "of-an-older-form", "answer": [{"valueBoolean": True}]}]
+    return {
+        "foreign": lambda: respond(pain_groin="present", _questionnaire=FOREIGN, _item=[{**gone[0], "linkId": "q1"}]),
+        "older": lambda: respond(_questionnaire=f"{FORM}|0.1.0", _item=gone),
+        "modified": lambda: respond(pain_groin="absent", _modifierExtension=[{"url": "http://x.example", "valueBoolean": True}]),
+        "mistaken": lambda: respond(pain_groin="absent", _status="entered-in-error"),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["foreign", "older", "modified", "mistaken"])
+def test_B0_a_form_nobody_can_read_is_ignored_beside_what_can_be_read(read: Read, respond: Respond, kind: str) -> None:
+    """Else one questionnaire of another service in the record would silence every alarm sign."""
+    ours, other = respond(fever="present", _id="ours"), _faulty(respond, kind) | {"id": "other"}
+    for both in ([ours, other], [other, ours]):
+        reading = read({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in both]})
+        assert reading.case.value("fever") is True and reading.case.value("pain_groin") is None
+        assert ["left out" in one.reason for one in reading.ignored] == [True]
+        assert "QuestionnaireResponse/other was left out" in "".join(one.message for one in reading.warnings)
+
+
+@pytest.mark.parametrize("kind", ["foreign", "older", "modified", "mistaken"])
+def test_B0_a_form_nobody_can_read_is_a_fault_as_the_body_and_as_all_there_is(
+    read: Read, respond: Respond, kind: str
+) -> None:
+    other = _faulty(respond, kind)
+    patient = {"resourceType": "Patient", "id": "1"}
+    for sent in (other, {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": patient}, {"resource": other}]}):
+        with pytest.raises(InvalidInput):
+            read(sent)
+
+
+def test_B0_a_wrong_answer_in_the_form_in_force_stays_a_fault_for_who_sent_it(read: Read, respond: Respond) -> None:
+    forms = [respond(fever="present"), respond(pain_groin="perhaps")]
+    with pytest.raises(InvalidInput):
+        read({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in forms]})
+
+
+def test_A2_answers_of_a_form_keep_the_side_that_the_form_tells(read: Read, respond: Respond) -> None:
+    left = respond(symptom_side="left", fadir="present", fever="present", _authored="2026-04-13T10:00:00Z")
+    right = respond(symptom_side="right", pain_groin="present")
+    reading = read({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in (left, right)]})
+    assert reading.case.side == "right"
+    assert {answer.finding_id for answer in reading.case.answers} == {"pain_groin", "symptom_side", "fever"}
+    assert any("(FADIR test) is about the left side; the pain is on the right" in one.reason for one in reading.ignored)
+
+
 def test_C12_an_unknown_form_is_refused(read: Read, respond: Respond) -> None:
     response = respond(_questionnaire="http://other.example/q", _item=[item("1.1", **coded("present"))])
     (fault,) = faults(read, response)

@@ -33,7 +33,10 @@ ACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One REST call: its interaction, how it ended, who called from where, and what of. References are ``Patient/1``."""
+    """One REST call: its interaction, how it ended, who called from where, and what of.
+
+    References are ``Patient/1``, or ``Patient/1/_history/2`` where the version is known, as R4 asks of AuditEvent.entity.what.
+    """
 
     interaction: str
     status: int

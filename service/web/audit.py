@@ -49,7 +49,7 @@ class RequestAudit:
         """The event of a request as it ended; None if it is stored already, or none is kept of such a request."""
         if not _is_audited() or (g.get("audited") and response.status_code < 400):
             return None
-        target = _target() or _created(response)
+        target = _of_version(_target() or _created(response), response)
         own = [target] if target.startswith(_PATIENT.decode()) else []
         targets = [target] if target else []
         return audit_event(self._call(response.status_code, targets, [*own, *_asked_for(), *self._shown(response)]))
@@ -164,6 +164,12 @@ def _created(response: Response) -> str:
     location = response.headers.get("Location", "")
     found = re.search(r"/([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(/_history/|$)", location)
     return found[1] if found else ""
+
+
+def _of_version(reference: str, response: Response) -> str:
+    """The reference to that version of the resource which the answer is about, if it is about one."""
+    version, _ = response.get_etag()
+    return f"{reference}/_history/{version}" if reference and version else reference
 
 
 def _asked_for() -> Iterator[str]:

@@ -90,7 +90,7 @@ def test_T5_each_call_is_one_event_with_its_kind_and_outcome(
 
 def test_T5_the_patient_is_named_whatever_was_asked_for(audited: FlaskClient) -> None:
     audited.put("/fhir/Patient/a2", data='{"resourceType":"Patient","id":"a2"}', content_type=JSON)
-    assert entity(event_of(audited, "GET", "/Patient/a2"), "1")["what"] == {"reference": "Patient/a2"}
+    assert entity(event_of(audited, "GET", "/Patient/a2"), "1")["what"] == {"reference": "Patient/a2/_history/1"}
     about = {"reference": "Patient/a2"}
     observation = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": about}
     created = event_of(audited, "POST", "/Observation", observation)
@@ -172,6 +172,39 @@ def test_T5_all_patients_are_named_whose_data_was_written_or_shown(audited: Flas
     assert set(named(event_of(audited, "GET", "/Patient?_id=b1,b2&_pretty=true"), "1")) == {"Patient/b1", "Patient/b2"}
     asked = event_of(audited, "GET", "/Observation?patient=b1,Patient/none")
     assert named(asked, "1") == ["Patient/b1", "Patient/none"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "version"),
+    [
+        ("GET", "", "/_history/2"),
+        ("GET", "/_history/1", "/_history/1"),
+        ("PUT", "", "/_history/3"),
+        ("DELETE", "", "/_history/3"),
+        ("GET", "/_history", ""),
+        ("GET", "/_history/9", ""),
+    ],
+)
+def test_T5_the_version_is_named_that_the_call_was_about(audited: FlaskClient, method: str, path: str, version: str) -> None:
+    """The version read, written or made by the deletion; none where the call was about all of them or ended in nothing."""
+    made = audited.post("/fhir/Device", data='{"resourceType":"Device"}', content_type=JSON).headers["Location"]
+    resource_id = made.split("/")[-3]
+    body = {"resourceType": "Device", "id": resource_id, "status": "active"}
+    audited.put(f"/fhir/Device/{resource_id}", data=json.dumps(body), content_type=JSON)
+    changed = {**body, "status": "inactive"} if method == "PUT" else None
+    event = event_of(audited, method, f"/Device/{resource_id}{path}", changed)
+    assert entity(event, "4")["what"] == {"reference": f"Device/{resource_id}{version}"}
+
+
+def test_T5_an_event_about_a_version_is_found_by_the_resource(audited: FlaskClient) -> None:
+    audited.put("/fhir/Patient/a4", data='{"resourceType":"Patient","id":"a4"}', content_type=JSON)
+    audited.get("/fhir/Patient/a4")
+    events(audited)
+    for query in ("entity=Patient/a4", "patient=a4", "entity=Patient/a4/_history/1", "patient:Patient._id=a4"):
+        found = audited.get(f"/fhir/AuditEvent?{query}&_include=AuditEvent:entity").get_json(force=True)["entry"]
+        assert {one["resource"]["resourceType"] for one in found} == {"AuditEvent", "Patient"}, query
+    back = audited.get("/fhir/Patient?_id=a4&_revinclude=AuditEvent:entity").get_json(force=True)["entry"]
+    assert "AuditEvent" in {one["resource"]["resourceType"] for one in back}
 
 
 def test_T5_a_search_is_kept_as_it_was_asked(audited: FlaskClient) -> None:

@@ -18,6 +18,7 @@ class KnownWarning:
     validator: str
     pattern: str
     reason: str
+    file: str = ""  # found in the name of the file; of a fault, because an error may stand only where it is known
 
 
 def known_warnings() -> list[KnownWarning]:
@@ -27,11 +28,15 @@ def known_warnings() -> list[KnownWarning]:
 
 
 def known_faults() -> list[KnownWarning]:
-    """Errors on StructureDefinitions that are the validator's own."""
+    """Errors that are the validator's own."""
     listed = json.loads((HERE / "known_warnings.json").read_text(encoding="utf-8"))["faults_of_validators"]
     return [KnownWarning(**fault) for fault in listed]
 
 
 def explained_by(issue: Issue, known: Sequence[KnownWarning]) -> KnownWarning | None:
     """The first that names this warning, or None."""
-    return next((one for one in known if one.validator == issue.validator and re.search(one.pattern, issue.text)), None)
+    return next((one for one in known if one.validator == issue.validator and _names(one, issue)), None)
+
+
+def _names(known: KnownWarning, issue: Issue) -> bool:
+    return bool(re.search(known.pattern, issue.text) and re.search(known.file, issue.file))

@@ -13,6 +13,7 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 pyth
 RUN := .venv
 TEST := .venv-test
 # Processes of the test suite; a file's tests stay together, so that they share the servers and databases they start.
+# The files go out in the order of tests/support/order.py: left to itself, xdist would begin with those of the most tests.
 JOBS ?= auto
 # A stamp lies inside its environment, so that removing the environment removes it; a newer lock makes it stale.
 RUN_READY := $(RUN)/.installed
@@ -25,8 +26,9 @@ help:  ## Show this list.
 run: $(RUN_READY)  ## Start the service on 127.0.0.1:8000 (PORT and HOST settable). Installs what it needs first.
 	@exec $(RUN)/bin/python -m service serve
 
+# What is marked slow and what tests/support/order.py lists is bulk over code that other tests cover; it runs without the tracer.
 test: $(TEST_READY)  ## Run the whole default test suite with coverage.
-	$(TEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term $(ARGS)
+	$(TEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 lint: $(TEST_READY)  ## Lint and types.
 	$(TEST)/bin/python -m ruff check service tests

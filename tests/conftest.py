@@ -26,7 +26,7 @@ Resource = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 
-pytest_plugins = ["support.databases"]
+pytest_plugins = ["support.databases", "support.order"]
 
 limit_blas_threads()  # as the command line does, and before any test imports NumPy
 

@@ -409,17 +409,18 @@ def system_history(harvest: Harvest) -> None:
     for name, changes in (("kept", (("PUT", "active"), ("GET", ""))), ("gone", (("DELETE", ""),))):
         place = f"/fhir/Device/{name}"
         harvest.ask(f"{name}-first", "PUT", place, sample("Device", id=name))
-        _when_audited(harvest, f"Device/{name}", 1)  # what was asked before is in the trail too, so does not come in between
+        harvest.ask(f"{name}-read", "GET", place)
+        _when_audited(harvest, f"Device/{name}", 2)  # what was read before is in the trail too, so does not come in between
         second = harvest.ask(f"{name}-second", "PUT", place, sample("Device", id=name, status="inactive")).json()
         for method, status in changes:
             harvest.ask(f"{name}-{method}", method, place, sample("Device", id=name, status=status) if status else None)
-        _when_audited(harvest, f"Device/{name}", 2 + len(changes))
+        _when_audited(harvest, f"Device/{name}", 3 + len(changes))
         query = urlencode({"_since": second["meta"]["lastUpdated"], "_count": 100})
         harvest.ask(f"history-of-all-{name}", "GET", f"/fhir/_history?{query}")
 
 
 def _when_audited(harvest: Harvest, reference: str, events: int) -> None:
-    """Return when that many calls about the resource are in the audit trail; it is written a moment after the answer."""
+    """Return when that many calls about the resource are in the audit trail; a reading comes a moment after its answer."""
     asked = f"{harvest.url}/fhir/AuditEvent?entity={reference}&_summary=count"
     deadline = time.monotonic() + 30
     while harvest.session.get(asked, timeout=60).json()["total"] < events:

@@ -469,6 +469,7 @@ def unlikely_answers(service: Service) -> Callable[[random.Random], Resource]:
     return made
 
 
+@pytest.mark.slow
 def test_A16_ten_thousand_random_answer_sets_give_sound_percentages(
     service: Service, unlikely_answers: Callable[[random.Random], Resource]
 ) -> None:
@@ -490,6 +491,7 @@ def test_A16_ten_thousand_random_answer_sets_give_sound_percentages(
             assert re.fullmatch(r"\d{1,3}\.\d\d", str(figure))
 
 
+@pytest.mark.slow
 def test_A16_random_answer_sets_hold_A1_to_A9_from_request_to_answer(
     service: Service, respond: Callable[..., Resource], unlikely_answers: Callable[[random.Random], Resource]
 ) -> None:

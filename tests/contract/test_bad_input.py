@@ -84,9 +84,9 @@ def test_R13_the_place_of_a_syntax_error_is_told(client: FlaskClient, name: str)
 def test_R14_deep_nesting_is_refused_quickly_and_the_next_request_works(
     client: FlaskClient, hip_case: Resource, body: bytes
 ) -> None:
-    began = time.perf_counter()
+    began = time.process_time()  # the machine may be busy
     issues = issues_of(assess(client, body), 400)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert issues[0]["code"] in ("structure", "too-costly")
     assert assess(client, hip_case).status_code == 200
 

@@ -264,7 +264,7 @@ def test_slow_clients_are_closed_and_others_are_served_meanwhile(start_server: S
     drip.sendall(body_head)
     began = time.monotonic()
     response = server.assess(hip_case)
-    assert response.status_code == 200 and time.monotonic() - began < 1
+    assert response.status_code == 200 and time.monotonic() - began < 2  # before any slow one is closed
     dripping = True
     while dripping and time.monotonic() - began < 12:
         time.sleep(0.5)
@@ -294,8 +294,8 @@ def test_R62_two_hundred_in_flight_for_thirty_seconds_are_all_answered(
     """
     server = start_server()
     body, port = json.dumps(hip_case).encode(), server.address[1]
-    alone = run_load(port, "/fhir/$assess", body, connections=1, seconds=2).percentile(0.5)
-    run_load(port, "/fhir/$assess", body, connections=200, seconds=5)  # as large as it gets with that many requests held
+    alone = run_load(port, "/fhir/$assess", body, connections=1, seconds=1).percentile(0.5)
+    run_load(port, "/fhir/$assess", body, connections=200, seconds=3)  # as large as it gets with that many requests held
     before = server.resident_bytes()
     loaded = run_load(port, "/fhir/$assess", body, connections=200, seconds=30)
     growth = server.resident_bytes() / before - 1

@@ -105,6 +105,7 @@ def expected(world: dict[str, Slow], type_name: str, questions: list[Question]) 
     }
 
 
+@pytest.mark.slow
 def test_random_searches_find_what_looking_at_every_resource_finds(store: SqlStore, world: dict[str, Slow], way: str) -> None:
     rng = random.Random(f"questions {way}")
     met = 0

@@ -29,20 +29,20 @@ _NUMBERS = itertools.count(1)
 MISSING = "PostgreSQL is not installed (on Debian or Ubuntu: apt-get install postgresql)"
 
 
-def new_postgresql() -> PostgresServer:
+def new_postgresql(*, durable: bool = True) -> PostgresServer:
     """A server; the test is skipped where there is no PostgreSQL, and fails where CI is set."""
     programs = programs_folder()
     if programs is None:
         if os.environ.get("CI"):
             pytest.fail(MISSING)
         pytest.skip(MISSING)
-    return PostgresServer.create(programs)
+    return PostgresServer.create(programs, durable=durable)
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresServer]:
     """One server for the whole run; tests that end it start one of their own."""
-    server = new_postgresql()
+    server = new_postgresql(durable=False)
     yield server
     server.remove()
 

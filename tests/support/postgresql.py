@@ -33,16 +33,17 @@ class PostgresServer:
     programs: Path
     folder: Path
     port: int
+    durable: bool = True
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def create(cls, programs: Path) -> PostgresServer:
-        """A new server, running."""
+    def create(cls, programs: Path, *, durable: bool = True) -> PostgresServer:
+        """A new server, running. One that is not durable waits for no disk, and is for tests that do not kill it."""
         folder = Path(tempfile.mkdtemp(prefix="hipspine-postgresql-"))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        server = cls(programs, folder, port)
+        server = cls(programs, folder, port, durable)
         if os.geteuid() == 0:
             shutil.chown(folder, UNPRIVILEGED)
         command = [programs / "initdb", "-D", folder / "data", "-U", USER, "--auth=trust", "--encoding=UTF8", "--locale=C", "-N"]
@@ -57,6 +58,7 @@ class PostgresServer:
             self.process = subprocess.Popen(
                 [
                     self.programs / "postgres", "-D", self.folder / "data", "-p", str(self.port), "-k", self.folder,
+                    *([] if self.durable else ["-c", "fsync=off", "-c", "full_page_writes=off"]),
                     "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=120", "-c", "shared_buffers=32MB",
                 ],
                 cwd=self.folder, stdout=log, stderr=log, start_new_session=True, **self._as_user(),

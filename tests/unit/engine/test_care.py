@@ -253,6 +253,7 @@ def random_answer(finding: Finding, chance: random.Random) -> Any:
     return round(chance.uniform(finding.minimum or 0.0, finding.maximum or 10.0), 1)
 
 
+@pytest.mark.slow
 def test_manipulation_never_stands_beside_a_raised_flag_in_random_cases(service: Service) -> None:
     engine, findings = service.parts.engine, service.parts.knowledge.findings
     chance = random.Random(20240611)

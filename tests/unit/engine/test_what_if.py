@@ -166,6 +166,7 @@ def computed(made: Outlook) -> WhatIf:
 # --- one result ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["small_prospects", "prospects"])
 def test_every_single_result_gives_what_assessing_anew_gives(which: str, request: pytest.FixtureRequest) -> None:
     prospects: Prospects = request.getfixturevalue(which)
@@ -265,6 +266,7 @@ def test_imaging_and_needles_are_marked_and_never_proposed_next(prospects: Prosp
 # --- several results -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["small_prospects", "prospects"])
 def test_several_results_together_give_what_assessing_anew_gives(which: str, request: pytest.FixtureRequest) -> None:
     prospects: Prospects = request.getfixturevalue(which)
@@ -304,6 +306,7 @@ def test_the_search_finds_a_smallest_set_among_all_sets_of_the_small_tables(smal
     assert sizes >= {0, 1, 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", ["pattern", "referral"])
 def test_the_search_finds_a_smallest_set_among_random_findings_of_the_tables(prospects: Prospects, question: str) -> None:
     sizes = set()

@@ -90,11 +90,11 @@ def test_R13_all_repeated_members_are_reported_and_their_names_only_if_they_are_
     ],
 )
 def test_R14_deep_nesting_is_refused_at_once_and_never_a_recursion_error(raw: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     (fault,) = faults_of(raw)
     assert fault.kind == "too-costly"
     assert "line 1 column" in fault.rule
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert faults_of(observation()) == ()
 
 
@@ -140,10 +140,10 @@ def test_R59_decimals_keep_their_digits_through_parse_and_serialise() -> None:
 
 @pytest.mark.parametrize("number", [b"1e308", b"1e-999999", b"1e-99999999999999999999", b"1e400", b"9" * 400])
 def test_numbers_beyond_reason_are_faults_and_cost_nothing(number: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     raw = b'{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":' + number + b"}}"
     assert faults_of(raw)[0].kind in ("value", "structure")
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize("number", [b"2147483648", b"-2147483649", b"123456789012345678901234567890", b"4.0", b"4e0"])

@@ -181,6 +181,7 @@ def r4_differs(reason: str) -> bool:
     return "uuid_version" in reason or "valueMeta" in reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_the_models_refuse_is_accepted(seed: str) -> None:
     chance = random.Random(f"hipspine {seed}")
@@ -275,6 +276,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(body=JSON_VALUES, kind=st.sampled_from(("Observation", "Bundle", "QuestionnaireResponse", "Patient", "Parameters", "Foo")))
 def test_R13_arbitrary_json_raises_nothing_but_our_own_errors(body: Any, kind: str) -> None:
@@ -311,9 +313,9 @@ def test_checking_a_form_of_60_answers_costs_less_than_the_models_alone() -> Non
     def fastest(work: Callable[[], object]) -> float:
         times = []
         for _ in range(15):
-            started = time.perf_counter()
+            started = time.process_time()
             work()
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
         return min(times)
 
     assert fastest(lambda: parse(raw, limits=LIMITS)) < fastest(lambda: model.model_validate(form))

@@ -93,8 +93,13 @@ def parameter_number(type_name: str, name: str) -> int:
 
 def insert_values(connection: Connection, resource_key: int, type_name: str, values: Iterable[IndexValue]) -> None:
     """Nothing; the values of one resource are in their tables, equal ones once."""
-    for table, rows in rows_of(resource_key, type_name, values).items():
-        connection.execute(_INSERTS[table], rows)
+    insert_rows(connection, rows_of(resource_key, type_name, values))
+
+
+def insert_rows(connection: Connection, rows: Mapping[Table, list[dict[str, Any]]]) -> None:
+    """Nothing; the rows of any number of resources are in their tables."""
+    for table, some in rows.items():
+        connection.execute(_INSERTS[table], some)
 
 
 def rows_of(resource_key: int, type_name: str, values: Iterable[IndexValue]) -> dict[Table, list[dict[str, Any]]]:

@@ -46,13 +46,6 @@ def search(connection: Connection, query: SearchQuery) -> SearchPage:
     )
 
 
-def matching_ids(connection: Connection, query: SearchQuery, *, limit: int = 2) -> list[str]:
-    """The ids of the first resources that meet the query, newest first: whether there are none, one or several."""
-    keys = Plan(connection, query, None).keys(limit)
-    found: list[str] = list(connection.execute(select(resource.c.id).where(resource.c.key.in_(keys))).scalars())
-    return found
-
-
 def _total(connection: Connection, query: SearchQuery, plan: Plan, found: Found) -> int | None:
     """The number of matches if it is asked for, or known anyway, or cheap to know."""
     if query.results.total == "none":
@@ -167,8 +160,6 @@ def _pointing(type_name: str, ids: Collection[str], include: Include, numbers: S
             search_reference.c.server == "",
         )
     )
-
-
 
 
 def _canonicals(connection: Connection, matches: Sequence[Version], includes: Sequence[Include]) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from service.fhir.search import Chain, Condition, Criterion, Reverse
 from service.fhir.search_values import CompositeMatch, DateMatch, Match, NumberMatch, QuantityMatch
 from service.records import dataclass
 from service.storage.index import DAY, parameter_number
-from service.storage.search_conditions import TABLE_OF, match_clause, number_of, own_clause, row_clause
+from service.storage.search_clauses import match_clause, own_clause, row_clause
+from service.storage.search_conditions import TABLE_OF, number_of
 from service.storage.search_sql import aside
 from service.storage.tables import resource, search_reference
 

@@ -17,7 +17,8 @@ from service.fhir.search import Condition, Criterion, SearchQuery
 from service.fhir.search_results import SortKey
 from service.fhir.search_values import ReferenceMatch, TokenMatch, UriMatch
 from service.records import dataclass
-from service.storage.search_conditions import TABLE_OF, number_of, own_clause, probe, probe_all, row_clause
+from service.storage.search_clauses import own_clause, row_clause
+from service.storage.search_conditions import TABLE_OF, number_of, probe, probe_all
 from service.storage.search_cursor import Position, refused
 from service.storage.search_gather import can_lead, gather, rank, stretches_of
 from service.storage.search_order import (
@@ -76,12 +77,6 @@ class Plan:
         read = self._read(order, count + 1, backwards)
         page = read[:count]
         return Found(tuple(reversed(page)) if backwards else tuple(page), order, len(read) > count)
-
-    def keys(self, limit: int) -> list[int]:
-        """The keys of the first matches, newest first."""
-        if self._few is not None:
-            return sorted(self._few, reverse=True)[:limit]
-        return [match.key for match in self._read(NEWEST_FIRST, limit, False)]
 
     def total(self) -> int:
         """The number of all matches. Costs as much as there are."""

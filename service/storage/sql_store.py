@@ -105,6 +105,7 @@ class SqlStore(ResourceStore):
                 if transaction.written:
                     for listener in self._listeners:
                         listener(transaction, transaction.written)
+                transaction.write_values()
             except BaseException:
                 begun.rollback()
                 raise

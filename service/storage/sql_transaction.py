@@ -12,15 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Connection, RowMapping, insert, select, text, update
+from sqlalchemy import Connection, RowMapping, Table, insert, select, text, update
 
 from service.errors import Fault, VersionConflict
+from service.fhir.compartment import EverythingQuery
 from service.fhir.index_values import Indexer
 from service.fhir.r4 import serialise
+from service.fhir.search import SearchQuery
 from service.fhir.times import instant, microseconds, moment
-from service.storage.index import delete_values, insert_values
+from service.storage.index import delete_values, insert_rows, rows_of
 from service.storage.sql_reader import SqlReader
-from service.storage.store import ANY_VERSION, Method, Transaction, Version
+from service.storage.store import ANY_VERSION, Method, SearchPage, Transaction, Version
 from service.storage.tables import resource, resource_version
 
 Resource = dict[str, Any]
@@ -42,6 +44,7 @@ class SqlTransaction(SqlReader, Transaction):
         self._now = now
         self._new_id = new_id
         self._written: list[Version] = []
+        self._values: dict[Table, list[dict[str, Any]]] = {}
         self.calls: list[Callable[[], None]] = []  # for the store to make after the commit
         self._locked: set[str] = set()
         self._fresh: set[str] = set()  # ids made here: nobody has them, so that nobody need be asked
@@ -110,8 +113,26 @@ class SqlTransaction(SqlReader, Transaction):
             self._point(key, written)
             if not current["deleted"]:
                 self._clear(key)
-        insert_values(self.connection, key, type_name, self._indexer(whole))
+        for table, rows in rows_of(key, type_name, self._indexer(whole)).items():
+            self._values.setdefault(table, []).extend(rows)
         return written
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        self.write_values()
+        return super().search(query)
+
+    def everything(self, query: EverythingQuery) -> SearchPage:
+        self.write_values()
+        return super().everything(query)
+
+    def write_values(self) -> None:
+        """Nothing; what has been written can be found from now on.
+
+        The search values of all that is written are put into their tables together, at the end or when somebody searches: a
+        transaction of many resources takes a few statements for them instead of a few for each.
+        """
+        insert_rows(self.connection, self._values)
+        self._values.clear()
 
     def _lock(self, type_name: str, *, exclusively: bool = False) -> None:
         """Nothing; whoever searches resources of that type before writing is finished, and starts only when we are.
@@ -165,6 +186,7 @@ class SqlTransaction(SqlReader, Transaction):
         )
 
     def _clear(self, key: int) -> None:
+        self.write_values()  # those of the same resource must be there to be removed
         delete_values(self.connection, key)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl
 from flask import Flask, Response, g, has_request_context, request
 
 from service.fhir.audit import Call, audit_event
+from service.records import dataclass
 from service.storage.store import Transaction, Version
 from service.web.address import FHIR_PATH
 

@@ -11,18 +11,16 @@ from service.errors import Fault, MalformedInput
 from service.fhir import r4
 from service.fhir.parameters import Input, gather_inputs
 from service.fhir.resource_types import RESOURCE_TYPES
-from service.interactions.exporting import (
+from service.interactions.export_requests import (
     EXPORTED,
     FORMATS,
-    Exports,
-    Job,
-    Level,
     check_async,
     check_format,
     manifest,
     read_types,
     request_address,
 )
+from service.interactions.exporting import Exports, Job, Level
 from service.web.preferences import read_preferences
 from service.web.responses import json_response
 

@@ -79,7 +79,8 @@ def main() -> None:
         cli(prog_name="hipspine" if not sys.argv[0].endswith("__main__.py") else "python -m service")
     except ServiceError as error:
         for fault in error.faults:
-            click.echo(f"{fault.where + ': ' if fault.where else ''}{fault.message} {fault.repair}".strip(), err=True)
+            said = " ".join(part for part in (fault.message, fault.rule, fault.repair) if part)
+            click.echo(f"{fault.where + ': ' if fault.where else ''}{said}", err=True)
         sys.exit(2)
 
 

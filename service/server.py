@@ -174,13 +174,15 @@ def bound_socket(host: str, port: int) -> socket.socket:
         bound.bind(address)
     except OSError as error:
         bound.close()
+        where = "PORT"
         if error.errno == errno.EADDRINUSE:
             message, repair = f"Port {port} on {host} is in use by another program.", "Stop it, or choose another: PORT=8001."
         elif error.errno == errno.EACCES:
             message, repair = f"Port {port} needs rights this user does not have.", "Choose one above 1023: PORT=8000."
         else:
+            where = "HOST"
             message, repair = f"Cannot listen on {host}:{port} ({error.strerror}).", "Set HOST to an address of this machine."
-        raise InvalidInput(Fault("value", message, where="PORT", repair=repair)) from None
+        raise InvalidInput(Fault("value", message, where=where, repair=repair)) from None
     return bound
 
 

@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BARE = ("HOST", "PORT")
 _HOST_NAME = re.compile(r"\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:.]+\]")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_OF_KUBERNETES = re.compile(rf"{PREFIX}(SERVICE_HOST|SERVICE_PORT|PORT_\d+_)")
 _BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -334,14 +336,27 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for item in fields(Settings):
         names = [PREFIX + item.name.upper(), *([item.name.upper()] if item.name.upper() in _BARE else [])]
-        value = next((environment[name] for name in names if environment.get(name)), "")
+        # Kubernetes sets HIPSPINE_PORT=tcp://... in every container beside a service that is called hipspine.
+        values = (environment.get(name, "") for name in names)
+        value = next((text for text in values if text and not text.startswith("tcp://")), "")
         if value:
             found[item.name] = value.upper() if item.name == "log_level" else value
     return found
 
 
 def _normal(name: str, value: Any) -> Any:
-    return value.rstrip("/") if name.endswith("_url") else value
+    return value.rstrip("/") if name.endswith("_url") and name != "database_url" else value
+
+
+def unknown_variables() -> dict[str, str]:
+    """Variables that look like settings and are none, each with the setting that was probably meant, or nothing.
+
+    What Kubernetes sets for a service called hipspine is left out.
+    """
+    known = [_variable(item.name) for item in fields(Settings)]
+    own = {*known, *(PREFIX + name for name in _BARE)}
+    strange = [name for name in os.environ if name.startswith(PREFIX) and name not in own and not _OF_KUBERNETES.match(name)]
+    return {name: next(iter(get_close_matches(name, known, n=1, cutoff=0.8)), "") for name in sorted(strange)}
 
 
 def limit_blas_threads() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from service.settings import Settings, read_settings
+from service.settings import Settings, read_settings, unknown_variables
 
 EXAMPLE = "tests/data/hip.json"
 
@@ -26,6 +26,9 @@ def command(host: str | None, port: int | None, server: str | None, workers: int
 
     settings = read_settings(host=host, port=port, server=server, workers=workers)
     configure_logging(settings.log_level)
+    for name, meant in unknown_variables().items():
+        advice = f"Was {meant} meant?" if meant else "python -m service settings lists them."
+        click.secho(f"NOTE: {name} is none of the settings and has no effect. {advice}", fg="yellow", err=True)
     bound = bound_socket(settings.host, settings.port)
     actual_port = bound.getsockname()[1]
     warn_if_reachable(settings)

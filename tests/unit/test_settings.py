@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.errors import InvalidInput
-from service.settings import Settings, limit_blas_threads, read_settings, settings_rows, settings_table
+from service.settings import Settings, limit_blas_threads, read_settings, settings_rows, settings_table, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +122,23 @@ def test_the_command_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIPSPINE_DATABASE_URL", "postgresql://hipspine:topsecret@db.example/hipspine")
     shown = CliRunner().invoke(command).output
     assert "topsecret" not in shown and "postgresql://hipspine:***@db.example/hipspine" in shown
+
+
+def test_a_sqlite_url_keeps_its_slashes() -> None:
+    assert read_settings(database_url="sqlite:///").database_url == "sqlite:///"
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its service links: HIPSPINE_PORT holds an address, and the port is that of PORT."""
+    monkeypatch.setenv("HIPSPINE_PORT", "tcp://10.96.0.5:80")
+    monkeypatch.setenv("PORT", "8123")
+    for name in ("HIPSPINE_SERVICE_HOST", "HIPSPINE_SERVICE_PORT_HTTP", "HIPSPINE_PORT_80_TCP_ADDR"):
+        monkeypatch.setenv(name, "10.96.0.5")
+    assert read_settings().port == 8123
+    assert unknown_variables() == {}
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIPSPINE_ALLOWED_HOST", "hip.example")
+    monkeypatch.setenv("HIPSPINE_BANANA", "1")
+    assert unknown_variables() == {"HIPSPINE_ALLOWED_HOST": "HIPSPINE_ALLOWED_HOSTS", "HIPSPINE_BANANA": ""}

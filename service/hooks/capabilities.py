@@ -54,7 +54,8 @@ def _queries(services: HookServices, held: Mapping[str, Mapping[str, Any]]) -> I
         wanted = [name for name, _ in parse_qsl(parameters, keep_blank_values=True)]
         note = _lacks(kind, offered, "search-type" if wanted else "read", wanted)
         keys = ", ".join(dict.fromkeys(one.key for _, one in uses))
-        yield Finding(_short(query), f"prefetch {keys}", not note, any(one.required for _, one in uses), note)
+        what = f"search {kind} by {', '.join(wanted)}" if wanted else f"read {kind}"
+        yield Finding(what, f"prefetch {keys}", not note, any(one.required for _, one in uses), note)
 
 
 def _writes(held: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -77,10 +78,6 @@ def _lacks(kind: str, offered: Mapping[str, Any] | None, interaction: str, wante
     names = [one.get("name") for one in _list(offered.get("searchParam")) if isinstance(one, dict)]
     missing = [name for name in wanted if name not in names]
     return f"no search by {', '.join(missing)}" if missing else ""
-
-
-def _short(query: str) -> str:
-    return query if len(query) <= 90 else f"{query[:87]}..."
 
 
 def _list(value: Any) -> list[Any]:

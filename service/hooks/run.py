@@ -68,7 +68,6 @@ def answer_hook(
         record,
         request,
         parts=parts.assessment,
-        limits=parts.limits,
         options=AssessOptions(language=language),
         ordered=bool(orders),
         silence=parts.silence,

@@ -48,7 +48,6 @@ def assess_record(
     request: HookRequest,
     *,
     parts: Parts,
-    limits: r4.Limits,
     options: AssessOptions,
     ordered: bool,
     silence: SilenceRules,
@@ -69,7 +68,7 @@ def assess_record(
         if isinstance(whose, str):
             unseen.append(Unseen(_name(resource), whose))
             continue
-        checked = _checked(whose, limits)
+        checked = _checked(whose)
         if checked is None:
             unseen.append(Unseen(_name(resource), "unreadable"))
         else:
@@ -221,10 +220,10 @@ def _speaks_of_pain(result: Result, parts: Parts) -> bool:
     return bool(told) or any(one.resource.get("resourceType") == "QuestionnaireResponse" for one in result.reading.inputs)
 
 
-def _checked(resource: Resource, limits: r4.Limits) -> Resource | None:
+def _checked(resource: Resource) -> Resource | None:
     """The resource as $assess would read it, None if it is not valid R4."""
     try:
-        return r4.parse(r4.serialise(resource), limits=limits).resource
+        return r4.accept(resource).resource
     except InvalidInput:
         return None
 

@@ -196,8 +196,8 @@ def test_check_says_what_the_server_supports(ehr: StubEhr) -> None:
     assert found.exit_code == 0, found.output
     told = json.loads(found.output)
     assert told["ready"] and told["software"] == "Stub EHR"
-    by_what = {row["what"].split("?")[0]: row for row in told["checks"]}
-    assert by_what["Condition"]["supported"] and by_what["create RiskAssessment"]["note"] == ""
+    by_what = {row["what"]: row for row in told["checks"]}
+    assert by_what["search Condition by patient"]["supported"] and by_what["create RiskAssessment"]["note"] == ""
     assert by_what["create ServiceRequest"]["note"] == "no conditional create: sending again may write twice"
     assert not by_what["create Provenance"]["supported"]
     assert [asked.path for asked in ehr.asked] == ["/fhir/metadata"]

@@ -152,9 +152,9 @@ def level_set(test: Test, finding: Row, rows: Collection[Row]) -> frozenset[str]
     one of the hip MRI) counts where the statement has its own words."""
     if finding["answer_type"] == "boolean":
         return frozenset({"present"} if test.truth else {"absent"}) if test.truth is not None else None
-    found = set()
+    found, answers = set(), telling_answers(finding, rows)
     for row in rows:
-        reached = [answer for answer in telling_answers(finding, rows) if row["when"].holds(answer)]
+        reached = [answer for answer in answers if row["when"].holds(answer)]
         states = {test.holds(answer) for answer in reached} or {test.text == row["when"].text}
         if len(states) > 1:
             return None

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import ValidationError, fields
 
 from service.engine.model import Test
 
+Held = TypeVar("Held")
 
-class Text(fields.Field[str]):
+
+class Cell(fields.Field[Held]):
+    """A cell that every row has. `read` gives what is in it, or refuses it with ValidationError."""
+
+    def __init__(self) -> None:
+        super().__init__(required=True)
+
+    def read(self, value: Any) -> Held:
+        raise NotImplementedError
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Held:
+        return self.read(value)
+
+
+class Text(Cell[str]):
     """A cell of text; `empty` says whether it may be blank."""
 
     def __init__(self, *, empty: bool = False) -> None:
-        super().__init__(required=True)
+        super().__init__()
         self.empty = empty
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+    def read(self, value: Any) -> str:
         if not isinstance(value, str):
             raise ValidationError("must be text")
         if value != value.strip():
@@ -27,40 +42,37 @@ class Text(fields.Field[str]):
         return value
 
 
-class Word(fields.Field[str]):
+class Word(Cell[str]):
     """A cell that holds one of a few words."""
 
     def __init__(self, *words: str) -> None:
-        super().__init__(required=True)
+        super().__init__()
         self.words = frozenset(words)
         self.listed = ", ".join(word or "(empty)" for word in words)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+    def read(self, value: Any) -> str:
         if value not in self.words:
             raise ValidationError(f"must be one of {self.listed}")
         return str(value)
 
 
-class YesNo(fields.Field[bool]):
+class YesNo(Cell[bool]):
     """``yes`` or ``no``."""
 
-    def __init__(self) -> None:
-        super().__init__(required=True)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+    def read(self, value: Any) -> bool:
         if value not in ("yes", "no"):
             raise ValidationError("must be yes or no")
         return bool(value == "yes")
 
 
-class Number(fields.Field[float | None]):
+class Number(Cell[float | None]):
     """A number between two bounds, or None for an empty cell where `empty` allows it."""
 
     def __init__(self, least: float, most: float, *, empty: bool = False) -> None:
-        super().__init__(required=True)
+        super().__init__()
         self.least, self.most, self.empty = least, most, empty
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float | None:
+    def read(self, value: Any) -> float | None:
         if value == "":
             if self.empty:
                 return None
@@ -74,14 +86,14 @@ class Number(fields.Field[float | None]):
         return number
 
 
-class Items(fields.Field[tuple[str, ...]]):
+class Items(Cell[tuple[str, ...]]):
     """A cell with several values, parted by `separator`; only values `among` a closed set, where one is given."""
 
     def __init__(self, separator: str = ";", *, empty: bool = True, among: Collection[str] = ()) -> None:
-        super().__init__(required=True)
+        super().__init__()
         self.separator, self.empty, self.among = separator, empty, among
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+    def read(self, value: Any) -> tuple[str, ...]:
         items = tuple(value) if isinstance(value, list) else tuple(value.split(self.separator)) if value else ()
         if not items and not self.empty:
             raise ValidationError("must not be empty")
@@ -94,14 +106,14 @@ class Items(fields.Field[tuple[str, ...]]):
         return items
 
 
-class Statement(fields.Field[Test | None]):
+class Statement(Cell[Test | None]):
     """A statement about one answer, or None for an empty cell where `empty` allows it."""
 
     def __init__(self, *, empty: bool = False) -> None:
-        super().__init__(required=True)
+        super().__init__()
         self.empty = empty
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Test | None:
+    def read(self, value: Any) -> Test | None:
         if value == "" and self.empty:
             return None
         try:
@@ -110,13 +122,10 @@ class Statement(fields.Field[Test | None]):
             raise ValidationError(str(error)) from None
 
 
-class Expression(fields.Field[Mapping[str, Any]]):
+class Expression(Cell[Mapping[str, Any]]):
     """A nested rule: finding and test, age and test, sex, or ``all`` / ``any`` of a list of rules."""
 
-    def __init__(self) -> None:
-        super().__init__(required=True)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Any]:
+    def read(self, value: Any) -> Mapping[str, Any]:
         self._look(value)
         return dict(value)
 

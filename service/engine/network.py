@@ -134,7 +134,7 @@ def compile_network(knowledge: KnowledgeBase) -> Network:
     blocks: list[Array] = []
     for observable in observables:
         start[observable.id] = sum(map(len, blocks))
-        blocks.append(np.array([table.rates(observable, column) for column in columns]).T)
+        blocks.append(np.array(table.rows(observable, columns)).T)
     log_full, log_shared = combine(observables, blocks, members, knowledge.constant("dependence_shrink"))
     separation = {
         observable.id: separation_bits(block[:, : len(ids)]) for observable, block in zip(observables, blocks, strict=True)
@@ -175,7 +175,8 @@ def combine(
     # For two levels, pulling toward the background is shrinking the log-odds; all of them at once.
     base = np.log(background) - np.log1p(-background)
     shrunk = (base + shrink * (log_present.T - log_absent.T - base)).T
-    shared_present, shared_absent = -np.log1p(np.exp(-shrunk)), -np.log1p(np.exp(shrunk))
+    shared_present = -np.log1p(np.exp(-shrunk))
+    shared_absent = shared_present - shrunk
     position = 0
     taken = 0
     for observable, block in zip(observables, blocks, strict=True):
@@ -237,7 +238,7 @@ def _prior_ratios(
     for observable in knowledge.observables:
         if observable.finding_id not in priors:
             continue
-        rates = np.array([table.rates(observable, condition_id) for condition_id in ids])
+        rates = np.array(table.rows(observable, ids))
         for index, level in enumerate(observable.levels):
             ratios[observable.finding_id, str(level.when.example())] = rates[:, index] / level.background
     return ratios

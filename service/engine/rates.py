@@ -271,8 +271,12 @@ class RateTable:
     compiled: Mapping[str, Mapping[str, CompiledRates]]
 
     def rates(self, observable: Observable, condition_id: str) -> tuple[float, ...]:
-        found = self.compiled.get(observable.id, {}).get(condition_id)
-        return found.rates if found else backgrounds(observable)
+        return self.rows(observable, (condition_id,))[0]
+
+    def rows(self, observable: Observable, condition_ids: Sequence[str]) -> list[tuple[float, ...]]:
+        """Level rates of an observable for each of some conditions."""
+        compiled, background = self.compiled.get(observable.id, {}), backgrounds(observable)
+        return [compiled[one].rates if one in compiled else background for one in condition_ids]
 
 
 def backgrounds(observable: Observable) -> tuple[float, ...]:

@@ -9,7 +9,6 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from service.fhir.r4 import serialise
-from service.web.openapi.document import openapi_document
 from service.web.openapi.sources import Route, Sources
 
 DOCUMENT_PATH = "/openapi.json"
@@ -26,6 +25,8 @@ def install_docs(app: Flask, sources: Sources, *, address: Callable[[], str]) ->
 
     @blueprint.get(DOCUMENT_PATH)
     def openapi() -> Response:
+        from service.web.openapi.document import openapi_document  # six modules of text that a start can do without
+
         document = openapi_document(routes_of(current_app), sources, address=address())
         # Not jsonify: it sorts the members, and the order is the order in which a reader meets them.
         return Response(serialise(document), content_type="application/json")

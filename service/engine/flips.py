@@ -14,11 +14,11 @@ from typing import Literal
 import numpy as np
 
 from service.engine.hypotheses import Array
-from service.engine.model import Condition, KnowledgeBase, Prediction, RedFlagScreen, Test
+from service.engine.model import Condition, KnowledgeBase, Prediction, RedFlagScreen
 from service.engine.plan import recommend
 from service.engine.prospects import SMALLEST, Indexes, Outlook
 from service.engine.red_flags import screen
-from service.engine.rules import Facts, evaluate
+from service.engine.rules import Facts, evaluate, statement_of
 from service.engine.safety import statement
 from service.records import dataclass
 
@@ -146,17 +146,29 @@ class FirstReferral:
         asked = {statement(word)[0] for one in knowledge.referrals for word in (*one.only_when, *one.unless)}
         self._telling = frozenset(index for finding_id in asked for index in self._open_of.get(finding_id, ()))
         self._named: dict[tuple[tuple[str, ...], int, tuple[int, ...], tuple[int, ...]], str] = {}
-        self.present = self.name((), outlook.current, informed=bool(outlook.now.evidence.observations))
+        self.present = self._now()
 
     def __call__(self, sets: Indexes, after: Array) -> list[str]:
-        return [self.name(tuple(members), row) for members, row in zip(sets.tolist(), after, strict=True)]
+        leaders = after[:, : len(self.pattern_ids)].argmax(axis=1).tolist()
+        return [
+            self.of(tuple(members), leader, calling)
+            for members, leader, calling in zip(sets.tolist(), leaders, self._calling(after), strict=True)
+        ]
 
-    def name(self, members: tuple[int, ...], row: Array, *, informed: bool = True) -> str:
-        """Id of the first referral with these results and these targets; empty if there is none."""
-        chances = row[len(self.pattern_ids) :]
-        calling = np.flatnonzero(chances >= self.thresholds)
-        ordered = tuple(calling[np.argsort(-chances[calling], kind="stable")].tolist())
-        return self.of(members, int(row[: len(self.pattern_ids)].argmax()) if informed else -1, ordered if informed else ())
+    def _calling(self, after: Array) -> list[tuple[int, ...]]:
+        """Per row of targets the conditions that call for a referral, as indexes, the most probable first."""
+        chances = after[:, len(self.pattern_ids) :]
+        order = np.argsort(-chances, axis=1, kind="stable")
+        rows, ranks = np.nonzero(np.take_along_axis(chances >= self.thresholds, order, axis=1))
+        calling = order[rows, ranks].tolist()
+        ends = np.searchsorted(rows, np.arange(1, len(after) + 1)).tolist()
+        return [tuple(calling[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+    def _now(self) -> str:
+        """Id of the first referral as things stand; empty if there is none."""
+        if not self.outlook.now.evidence.observations:  # what only the prior says is no reason to send anyone anywhere
+            return self.of((), -1, ())
+        return self(np.empty((1, 0), dtype=np.int64), self.outlook.current[None])[0]
 
     def of(self, members: tuple[int, ...], leader: int, calling: tuple[int, ...]) -> str:
         """The same, given the leading pattern (-1: none) and the conditions that call for a referral, as indexes."""
@@ -193,7 +205,7 @@ class FirstReferral:
             return {frozenset()}
         if "finding" not in expression:
             return set()
-        test, results = Test.parse(str(expression["is"])), self.outlook.prospects.results
+        test, results = statement_of(str(expression["is"])), self.outlook.prospects.results
         return {
             frozenset([index])
             for index in self._open_of.get(str(expression["finding"]), ())

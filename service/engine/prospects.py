@@ -213,11 +213,7 @@ class Outlook:
         weighted = self.weights[:, None] * self.targets
         groups, ranks = prospects.group[self.open], prospects.rank[self.open]
         led = self.leader_rank[groups] != NO_LEADER
-        if single:
-            joint = self._joint(weighted, led)
-        else:
-            leading, sharing = prospects.leading @ weighted, prospects.sharing @ weighted
-            joint = np.where(led[:, None], sharing[self.open], leading[self.open])
+        joint = self._joint(weighted, led, single=single)
         takes_over = led & (ranks < self.leader_rank[groups])
         for group in set(groups[takes_over].tolist()):
             chosen = takes_over & (groups == group)
@@ -237,16 +233,20 @@ class Outlook:
                 after[place] = self.recomputed(members)
         return expected, after
 
-    def _joint(self, weighted: Array, led: NDArray[np.bool_]) -> Array:
-        """P(result | hypothesis) times `weighted`, summed over the hypotheses, for every open result, in single precision.
+    def _joint(self, weighted: Array, led: NDArray[np.bool_], *, single: bool) -> Array:
+        """P(result | hypothesis) times `weighted`, summed over the hypotheses, for every open result.
 
         As shared where another finding leads the group.
         """
         prospects = self.prospects
         left = prospects.left_by_first[self.open]
-        rows = self.open + np.where(led, len(prospects.results), 0)
         joint = np.empty((len(self.open), weighted.shape[1]))
-        joint[~left] = prospects.either(rows[~left]) @ weighted.astype(np.float32)
+        if single:
+            rows = self.open + np.where(led, len(prospects.results), 0)
+            joint[~left] = prospects.either(rows[~left]) @ weighted.astype(np.float32)
+        else:
+            joint[~left & led] = prospects.sharing[self.open[~left & led]] @ weighted
+            joint[~left & ~led] = prospects.leading[self.open[~left & ~led]] @ weighted
         seconds = np.flatnonzero(left)
         joint[seconds] = weighted.sum(axis=0) - joint[seconds - 1]
         return joint
@@ -254,7 +254,8 @@ class Outlook:
     @cached_property
     def alone_shared(self) -> Array:
         """The targets after every open result as if each counted as shared."""
-        shared: Array = (self.prospects.sharing @ (self.weights[:, None] * self.targets))[self.open]
+        weighted = self.weights[:, None] * self.targets
+        shared = self._joint(weighted, np.ones(len(self.open), dtype=bool), single=False)
         return shared / shared[:, : len(PATTERNS)].sum(axis=1, keepdims=True)
 
     def _tilted(self, place: int, tilts: tuple[Array, Array], led: bool, takes_over: bool) -> Array:

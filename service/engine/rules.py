@@ -52,7 +52,7 @@ def evaluate(expression: Mapping[str, object], facts: Facts) -> Truth:
     if "all" in expression or "any" in expression:
         return _combine(expression, facts)
     if "age" in expression:
-        return _age(_test(str(expression["age"])), facts)
+        return _age(statement_of(str(expression["age"])), facts)
     if "sex" in expression:
         sex = facts.sex or facts.value(SEX_FINDING)
         return Truth(None, missing=(SEX_FINDING,)) if sex is None else Truth(sex == expression["sex"])
@@ -61,14 +61,15 @@ def evaluate(expression: Mapping[str, object], facts: Facts) -> Truth:
     if answer is None:
         # An examination that is only done on suspicion (internal, or with a scanner) raises a flag but is not owed.
         return Truth(False, answered=False) if expression.get("if_done") else Truth(None, missing=(finding_id,))
-    holds = _test(str(expression["is"])).decides(answer.value, answer.comparator)
+    holds = statement_of(str(expression["is"])).decides(answer.value, answer.comparator)
     if holds is None:  # only a bound is known, and the threshold lies inside what it allows
         return Truth(None, missing=(finding_id,))
     return Truth(holds, because=(finding_id,) if holds else ())
 
 
 @cache
-def _test(text: str) -> Test:
+def statement_of(text: str) -> Test:
+    """The statement a rule makes, read once."""
     return Test.parse(text)
 
 

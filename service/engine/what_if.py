@@ -57,16 +57,18 @@ def effects(outlook: Outlook) -> tuple[ResultEffect, ...]:
     patterns = outlook.after[:, : len(PATTERNS)]
     leader = outlook.current[: len(PATTERNS)].argmax()
     leading = patterns.argmax(axis=1)
+    results = [outlook.result(place) for place in range(len(outlook.open))]
+    columns = zip(results, outlook.expected.tolist(), patterns.tolist(), (leading != leader).tolist(), strict=True)
     return tuple(
         ResultEffect(
-            finding_id=outlook.result(place).finding_id,
-            value=outlook.result(place).value,
-            expected=float(outlook.expected[place]),
-            patterns=tuple(zip(PATTERNS, patterns[place].tolist(), strict=True)),
-            flips=bool(leading[place] != leader),
-            bedside=outlook.bedside(outlook.result(place).finding_id),
+            finding_id=result.finding_id,
+            value=result.value,
+            expected=expected,
+            patterns=tuple(zip(PATTERNS, after, strict=True)),
+            flips=flips,
+            bedside=outlook.bedside(result.finding_id),
         )
-        for place in range(len(outlook.open))
+        for result, expected, after, flips in columns
     )
 
 

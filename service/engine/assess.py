@@ -126,7 +126,7 @@ class Engine:
         network = self.network
         before = np.exp(result.log_prior) @ self.target_matrix
         after = weights @ self.target_matrix
-        half = self.uncertainty.half_widths(result, self.target_matrix, prior_answers(case, network))
+        half = self.uncertainty.half_widths(result, prior_answers(case, network))
         leading = {*_largest(after, range(len(PATTERNS))), *_largest(after, range(len(PATTERNS), len(after)))}
         explained = explain(
             result,

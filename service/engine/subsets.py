@@ -25,13 +25,16 @@ Places = NDArray[np.intp]
 class Subsets:
     """Where each set of at most three conditions stands among the hypotheses, which are all such sets.
 
-    `beyond_pairs` are, for every pair in order, the places of the sets of three that hold it.
+    `beyond_pairs` are, for every pair in order, the places of the sets of three that hold it. `with_one_more` is the place of
+    each set together with each condition, and behind all places where these would be four.
     """
 
     place: Mapping[tuple[int, ...], int]
     beyond_pairs: Places
+    with_one_more: Places
     membership: Array
     coexistence: Array
+    pattern: Array
 
     @property
     def singles(self) -> slice:
@@ -54,22 +57,45 @@ class Subsets:
         """
         found = table.copy()  # no other hypothesis holds a set of three
         pairs = slice(self.singles.stop, self.singles.stop + len(self.beyond_pairs))
-        found[pairs] += table[self.beyond_pairs].sum(axis=1)
+        found[pairs] += np.einsum("psc->pc", table[self.beyond_pairs])  # a quarter of the time of `sum` over the middle axis
         found[self.singles] = self.membership.T @ table
-        found[0] = table.sum(axis=0)
+        found[0] = np.einsum("hc->c", table)
         return np.concatenate([found, self.sums(table * self.coexistence[:, None])]) if coexistence else found
+
+    def target_sums(self, weights: Array, *, event: bool) -> Array:
+        """For every set, the weight of the hypotheses that hold it, by target; last comes their whole weight.
+
+        The targets are the source patterns, the conditions and, with `event`, the coexistence event. What holds a set and a
+        condition holds the set with one more: so the sums of the patterns tell those of the conditions.
+        """
+        patterns, conditions = self.pattern.shape[1], self.membership.shape[1]
+        told = self.sums(weights[:, None] * np.column_stack([self.pattern, self.coexistence]))
+        whole = np.einsum("sp->s", told[:, :patterns])
+        found = np.empty((len(told), patterns + conditions + int(event) + 1))
+        found[:, :patterns] = told[:, :patterns]
+        found[:, patterns : patterns + conditions] = np.append(whole, 0.0)[self.with_one_more]
+        found[:, -2 if event else -1] = told[:, -1]
+        found[:, -1] = whole
+        return found
 
 
 def compile_subsets(hypotheses: Hypotheses) -> Subsets:
     """The sets behind `hypotheses`, whose order is that of `sets_of`."""
-    count = hypotheses.membership.shape[1]
+    membership = hypotheses.membership
+    count = membership.shape[1]
     place = {chosen: row for row, chosen in enumerate(sets_of(count))}
+    pairs = list(combinations(range(count), 2))
     beyond = [
-        [place[tuple(sorted((one, two, more)))] for more in range(count) if more not in (one, two)]
-        for one, two in combinations(range(count), 2)
+        [place[tuple(sorted((one, two, more)))] for more in range(count) if more not in (one, two)] for one, two in pairs
     ]
-    beyond_pairs = np.array(beyond, dtype=np.intp).reshape(len(beyond), max(count - 2, 0))
-    return Subsets(place, beyond_pairs, hypotheses.membership, hypotheses.coexistence)
+    beyond_pairs = np.array(beyond, dtype=np.intp).reshape(len(pairs), max(count - 2, 0))
+    sets = len(membership)
+    with_one_more = np.where(membership > 0.0, np.arange(sets)[:, None], sets)
+    with_one_more[0] = 1 + np.arange(count)
+    for row, (one, two) in enumerate(pairs, 1 + count):
+        with_one_more[1 + one, two] = with_one_more[1 + two, one] = row
+        with_one_more[row, membership[row] == 0.0] = beyond_pairs[row - 1 - count]
+    return Subsets(place, beyond_pairs, with_one_more, membership, hypotheses.coexistence, hypotheses.pattern)
 
 
 @cache

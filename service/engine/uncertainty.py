@@ -15,22 +15,50 @@ import numpy as np
 
 from service.engine.cluster_slopes import ClusterSlopes, cluster_slopes
 from service.engine.clusters import CompiledCluster, Item, Reading, State
-from service.engine.differential import Posterior
-from service.engine.evidence import PRIOR_FINDINGS, Evidence
-from service.engine.hypotheses import COMBINATION, EMPTY, HIP_AND_SPINE, SINGLE, Array, class_masses
+from service.engine.differential import Posterior, targets
+from service.engine.evidence import Evidence
+from service.engine.hypotheses import Array
 from service.engine.model import Observable
 from service.engine.network import Network
-from service.engine.rate_slopes import RateSlopes, observable_slopes, rate_moves
-from service.engine.spreads import mass_spread, prevalence_spread
+from service.engine.prior_slopes import PriorSlopes, prior_answer_slopes, prior_slopes
+from service.engine.rate_slopes import RateSlopes, observable_slopes
 from service.engine.subsets import Places
 
 LEAST_MASS = 1e-300
+PRIOR = "prior"
 READINGS_KEPT = 64  # of some 50 kB each
 
 
 @dataclass(frozen=True)
+class TargetOdds:
+    """From sums of the weights over each target to sums of what moves its log-odds: weight / inside - weight / outside.
+
+    `combination` is (targets, then everything) x targets: 1 / inside + 1 / outside on the diagonal, -1 / outside below.
+    """
+
+    combination: Array
+
+    @classmethod
+    def of(cls, whole: Array) -> TargetOdds:
+        """`whole` is the weight of every target and, last, of everything."""
+        # A target no hypothesis belongs to, or every one does, has no odds; its width is of no use and must not warn.
+        inside = np.maximum(whole[:-1], LEAST_MASS)
+        outside = np.maximum(whole[-1] - whole[:-1], LEAST_MASS)
+        return cls(np.vstack([np.diag(1.0 / inside + 1.0 / outside), -1.0 / outside]))
+
+    def gradient(self, sums: Array) -> Array:
+        """Of rows that hold the weight of every target and, last, of everything (rows x targets)."""
+        found: Array = sums @ self.combination
+        return found
+
+
+def with_total(sums: Array, total: Array) -> Array:
+    return np.concatenate([sums, total[:, None]], axis=1)
+
+
+@dataclass(frozen=True)
 class Uncertainty:
-    """All slopes of a network: of the prior (figures x hypotheses), of age and sex answers, and of each observable.
+    """All slopes of a network: of the prior, of age and sex answers, and of each observable. `targets` as `targets` has them.
 
     `merged`: figures that move an observable in the same direction, such as both ratios of one row, stand as one with the square
     root of the sum of their squares, which gives the same intervals from two thirds of the memory and time.
@@ -40,7 +68,8 @@ class Uncertainty:
     """
 
     network: Network
-    prior: Array
+    targets: Array
+    prior: PriorSlopes
     prior_answers: Mapping[tuple[str, str], Array]
     width: float
     merged: bool = True
@@ -61,47 +90,42 @@ class Uncertainty:
         for compiled in self.network.clusters:
             self._slopes_of_cluster(compiled)
 
-    def half_widths(self, posterior: Posterior, matrix: Array, prior_answers: Sequence[tuple[str, str]]) -> Array:
-        """Half-width of the interval of every target (column of `matrix`, hypotheses x targets), in log-odds.
+    def half_widths(self, posterior: Posterior, prior_answers: Sequence[tuple[str, str]]) -> Array:
+        """Half-width of the interval of every target of the network, in log-odds.
 
         `prior_answers` are the age and sex answers that entered the prior, as (finding, answer).
         """
-        weights = posterior.weights
-        # A target no hypothesis belongs to, or every one does, has no odds; its width is of no use and must not warn.
-        inside = np.maximum(weights @ matrix, LEAST_MASS)
-        outside = np.maximum(weights.sum() - weights @ matrix, LEAST_MASS)
-        # matrix / inside - (1 - matrix) / outside, in one product and one difference.
-        contrast = matrix * (1.0 / inside + 1.0 / outside)
-        contrast -= 1.0 / outside
-        contrast *= weights[:, None]
-        subsets = self.network.subsets
-        sums = subsets.sums(contrast, coexistence=self._event_counts(posterior.evidence))
-        gradients = [self.prior @ contrast]
-        gradients += [self.prior_answers[answer] @ sums[subsets.singles] for answer in prior_answers]
-        gradients += self.gradients(posterior.evidence, contrast, sums).values()
-        variance = np.square(np.concatenate(gradients)).sum(axis=0)
-        half: Array = self.width * np.sqrt(variance)
+        gradients = self.gradients(posterior.evidence, posterior.weights, prior_answers)
+        half: Array = self.width * np.sqrt(np.square(np.concatenate(list(gradients.values()))).sum(axis=0))
         return half
 
-    def _event_counts(self, evidence: Evidence) -> bool:
-        """Whether rows of any observable speak of hip and spine together."""
-        return any(self.slopes(observation.observable).support.coexistence for observation in evidence.observations)
+    def gradients(
+        self, evidence: Evidence, weights: Array, prior_answers: Sequence[tuple[str, str]]
+    ) -> dict[str, Array]:
+        """Slopes of the log-odds of every target (figures x targets), by what the figures belong to.
 
-    def gradients(self, evidence: Evidence, contrast: Array, sums: Array) -> dict[str, Array]:
-        """Slopes of the log likelihood times `contrast` (hypotheses x anything), summed over the hypotheses.
-
-        `sums` is its `Subsets.sums`. By the observable, or cluster, whose figures they belong to, figures x columns. The
-        figures of an item of a published cluster move the cluster, too, also where the item was not asked for.
+        That is the prior (`PRIOR`), an answer to age or sex, an observable, or a published cluster. The figures of an item of
+        a cluster move the cluster, too, also where the item was not asked for.
         """
-        found = {
-            one.observable.id: self.slopes(one.observable).sums(one.level, sums, leads=one.leader)
-            for one in evidence.observations
-        }
+        subsets, prior = self.network.subsets, self.prior
+        event = self.network.derived is not None
+        sums = subsets.target_sums(weights, event=event)
+        odds = TargetOdds.of(sums[0])
+        per_set = odds.gradient(sums)
+        by_class = odds.gradient(with_total((prior.in_class * weights) @ self.targets, prior.in_class @ weights))
+        found = {PRIOR: prior.sums(per_set[subsets.singles], by_class)}
+        found |= {answer[0]: self.prior_answers[answer] @ per_set[subsets.singles] for answer in prior_answers}
+        if any(self.slopes(one.observable).support.coexistence for one in evidence.observations):
+            coexisting = odds.gradient(subsets.target_sums(weights * subsets.coexistence, event=event))
+            per_set = np.concatenate([per_set, coexisting])
+        for one in evidence.observations:
+            found[one.observable.id] = self.slopes(one.observable).sums(one.level, per_set, leads=one.leader)
         for reading in evidence.readings:
-            compiled = self.network.clusters[reading.place]
-            with_target = contrast[compiled.with_target]
+            rows = self.network.clusters[reading.place].with_target
+            held = weights[rows]
+            per_hypothesis = odds.gradient(with_total(held[:, None] * self.targets[rows], held))
             for name, moved in self._slopes_of_reading(reading).items():
-                found[name] = found.get(name, 0.0) + moved @ with_target
+                found[name] = found.get(name, 0.0) + moved @ per_hypothesis
         return found
 
     def blocks(self, evidence: Evidence) -> dict[str, Array]:
@@ -149,46 +173,9 @@ def measure_uncertainty(network: Network, *, merged: bool = True) -> Uncertainty
     knowledge = network.knowledge
     return Uncertainty(
         network=network,
-        prior=_prior_slopes(network),
-        prior_answers=_prior_answer_slopes(network),
+        targets=targets(network)[1],
+        prior=prior_slopes(network),
+        prior_answers=prior_answer_slopes(network),
         width=knowledge.constant("interval_z"),
         merged=merged,
     )
-
-
-# --- slopes of the prior --------------------------------------------------------------------------------------------
-
-
-def _prior_slopes(network: Network) -> Array:
-    """Slopes of the log prior per standard deviation of each prevalence and class mass."""
-    hypotheses, knowledge = network.hypotheses, network.knowledge
-    weights = np.exp(hypotheses.log_prior)
-    centred = hypotheses.membership.copy()
-    for index in (EMPTY, SINGLE, HIP_AND_SPINE, COMBINATION):
-        of_class = hypotheses.prior_class == index
-        shares = weights[of_class] / weights[of_class].sum()
-        centred[of_class] -= shares @ hypotheses.membership[of_class]
-    spreads = np.array([prevalence_spread(condition) for condition in hypotheses.conditions])
-    masses = class_masses(knowledge)
-    moved = []
-    for name, index in (
-        ("class_mass_empty", EMPTY), ("class_mass_hip_and_spine", HIP_AND_SPINE), ("class_mass_combination", COMBINATION),
-    ):
-        # What a class gains the single conditions lose, so that the masses keep summing to 1.
-        slope = (hypotheses.prior_class == index).astype(np.float64)
-        slope[hypotheses.prior_class == SINGLE] = -masses[index] / masses[SINGLE]
-        moved.append(slope * mass_spread(knowledge.constants[name]))
-    return np.concatenate([(centred * spreads).T, np.array(moved)])
-
-
-def _prior_answer_slopes(network: Network) -> dict[tuple[str, str], Array]:
-    """Slopes of the log prior ratio per condition (figures x conditions), by age or sex answer."""
-    ids = [condition.id for condition in network.hypotheses.conditions]
-    found: dict[tuple[str, str], Array] = {}
-    for observable in network.knowledge.observables:
-        if observable.finding_id not in PRIOR_FINDINGS:
-            continue
-        moves, direct = rate_moves(network, observable, ids)
-        for index, level in enumerate(observable.levels):
-            found[observable.finding_id, str(level.when.example())] = moves[:, index] - direct[:, index, None]
-    return found

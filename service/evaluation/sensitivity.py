@@ -122,7 +122,7 @@ def _slopes_of(
 ) -> Iterator[tuple[list[AssignedNumber | None], Array]]:
     """The slopes that bear on a case (figures x hypotheses), each with its number; None where it was not assigned."""
     knowledge = network.knowledge
-    yield prior_numbers(network), uncertainty.prior
+    yield prior_numbers(network), uncertainty.prior.on_hypotheses()
     by_finding = {observable.finding_id: observable for observable in knowledge.observables}
     for answer in prior_answers(case, network):
         slopes = uncertainty.prior_answers[answer] @ network.hypotheses.membership.T

@@ -49,7 +49,7 @@ def log_odds(knowledge: KnowledgeBase, case: Case = CASE) -> np.ndarray:
 
 def half_widths(case: Case = CASE) -> np.ndarray:
     result = posterior(case, NETWORK)
-    found = UNCERTAINTY.half_widths(result, MATRIX, prior_answers(case, NETWORK))
+    found = UNCERTAINTY.half_widths(result, prior_answers(case, NETWORK))
     return found[[NAMES.index(name) for name in TARGETS]]
 
 
@@ -116,7 +116,7 @@ def test_a_wider_mass_of_a_class_never_narrows_an_interval(name):
     wider = replace(KNOWLEDGE, constants={**KNOWLEDGE.constants, name: replace(KNOWLEDGE.constants[name], low=0.005, high=0.3)})
     network = compile_network(wider)
     result = posterior(CASE, network)
-    found = measure_uncertainty(network).half_widths(result, MATRIX, ())[[NAMES.index(target) for target in TARGETS]]
+    found = measure_uncertainty(network).half_widths(result, ())[[NAMES.index(target) for target in TARGETS]]
     assert (found >= half_widths() - 1e-9).all()
     assert found.max() > half_widths().max() - 1e-9
 
@@ -181,7 +181,7 @@ def test_an_answer_without_rows_adds_no_width():
 
 def test_figures_that_pull_together_stand_as_one_and_give_the_same_intervals():
     result = posterior(CASE, NETWORK)
-    merged, apart = (one.half_widths(result, MATRIX, prior_answers(CASE, NETWORK)) for one in (UNCERTAINTY, ONE_BY_ONE))
+    merged, apart = (one.half_widths(result, prior_answers(CASE, NETWORK)) for one in (UNCERTAINTY, ONE_BY_ONE))
     assert merged == pytest.approx(apart, rel=1e-4)  # slopes are finite differences
     slr = NETWORK.by_finding["slr"][0]
     assert UNCERTAINTY.slopes(slr).coefficients.shape[2] == 2, "the background, and both ratios of the row"

@@ -122,7 +122,6 @@ def time_stages(service: Service, body: bytes, repeats: int) -> dict[str, list[f
     """Milliseconds of each stage of one assessment, `repeats` times, after a warm-up."""
     from service.fhir import r4
     from service.mapping.case import read_submission
-    from service.mapping.reading import ReadingContext
     from service.mapping.writers.risk_assessment import WritingContext, write_risk_assessment
 
     parts = service.parts
@@ -130,14 +129,7 @@ def time_stages(service: Service, body: bytes, repeats: int) -> dict[str, list[f
     stages: dict[str, list[float]] = {name: [] for name in ("parse and validate", "read", "weigh", "write", "serialise")}
     for repeat in track(range(repeats + WARM_UP), description="in process", transient=True):
         now = parts.now()
-        reading_context = ReadingContext(
-            knowledge=parts.knowledge,
-            terminology=parts.terminology,
-            questionnaire=parts.questionnaire,
-            assessed_at=now,
-            base_url=parts.base_url,
-            form=parts.form,
-        )
+        reading_context = parts.reading_context(now)
         writing_context = WritingContext(
             vocabulary=parts.vocabulary, assessed_at=now, new_id=parts.new_id, version=parts.version
         )

@@ -73,20 +73,21 @@ class LevelModel:
         rows = [sign.index for sign in signs]
         states = [one.level for one in told]
         sorted_weights = weights[self.order]
+        single = sorted_weights.astype(np.float32)
         rates = self.rates[[int(sign.finding_id in leaders) for sign in signs], rows]
-        ratios = self._log_ratios(rates, rows, states, self._left_to_explain(sorted_weights, rows, states))
+        ratios = self._log_ratios(rates, rows, states, self._left_to_explain(single, rows, states))
         total = self.log_share + ratios.sum(axis=0)
         # First everything, then everything but one answer: what each answer does to each level.
         within = _normalised(np.concatenate([total[None], total - ratios]))
-        masses = self._subset_masses(sorted_weights, told, rows, states)
+        masses = self._subset_masses(sorted_weights, single, told, rows, states)
         found = self._probabilities(masses, within)
         change = (_log_odds(found[:1]) - _log_odds(found[1:])).T.tolist()
         return tuple(
-            LevelProbability(outcome, float(found[0, column]), _reasons(outcome, told, signs, change[column]))
-            for column, outcome in enumerate(OUTCOMES)
+            LevelProbability(outcome, probability, _reasons(outcome, told, signs, moved))
+            for outcome, probability, moved in zip(OUTCOMES, found[0].tolist(), change, strict=True)
         )
 
-    def _left_to_explain(self, sorted_weights: Array, rows: list[int], states: list[int]) -> Array:
+    def _left_to_explain(self, weights: NDArray[np.float32], rows: list[int], states: list[int]) -> Array:
         """Per answer and condition, the part of a positive answer that the company of the condition leaves to it, 0..1.
 
         P(absent) of all the others relative to that of none, in the mean over the hypotheses that hold the condition.
@@ -95,7 +96,7 @@ class LevelModel:
         positive = [index for index, state in enumerate(states) if state == 0]
         if positive:
             chosen = [rows[index] for index in positive]
-            masses = self.members * sorted_weights.astype(np.float32)[:, None]
+            masses = self.members * weights[:, None]
             mean = self.absent[chosen] @ (masses / np.maximum(masses.sum(axis=0), LEAST_SINGLE))
             left[positive] = np.minimum(mean / self.own_absent[chosen], 1.0)
         return left
@@ -109,12 +110,18 @@ class LevelModel:
         found: Array = np.log(np.where(np.array(states)[:, None, None] == 0, present, absent))
         return found
 
-    def _subset_masses(self, sorted_weights: Array, told: list[Observation], rows: list[int], states: list[int]) -> Array:
-        """Posterior mass of every subset with all answers, then with all but each of `told` (one row each)."""
+    def _subset_masses(
+        self, weights: Array, single: NDArray[np.float32], told: list[Observation], rows: list[int], states: list[int]
+    ) -> Array:
+        """Posterior mass of every subset with all answers, then with all but each of `told` (one row each, in single precision).
+
+        `weights` are those of the hypotheses in `order`, `single` the same.
+        """
         leader = [int(one.leader) for one in told]
-        without = self.inverse[leader, rows, states] * sorted_weights.astype(np.float32)
+        without = self.inverse[leader, rows, states]  # a copy
+        without *= single
         masses = np.concatenate(
-            [np.add.reduceat(sorted_weights, self.starts)[None], np.add.reduceat(without, self.starts, axis=1)]
+            [np.add.reduceat(weights, self.starts)[None], np.add.reduceat(without, self.starts, axis=1)]
         )
         normalised: Array = masses / masses.sum(axis=1, keepdims=True)
         return normalised

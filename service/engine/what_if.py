@@ -6,6 +6,7 @@ One result is looked at for every open finding, exactly; two and three by the be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -162,8 +163,8 @@ def splits(outlook: Outlook, finding_id: str) -> tuple[str, str] | tuple[()]:
     both = np.stack([(membership.T * level) @ membership for level in levels]).astype(np.float64)
     without = np.einsum("lcc->lc", both)[:, :, None] - both  # the first there, the second not
     patterns = (levels @ prospects.pattern).astype(np.float64)
-    one, other = np.triu_indices(len(PATTERNS), 1)
-    first, second = np.triu_indices(len(likely), 1)
+    one, other = _pairs_of(len(PATTERNS))
+    first, second = _pairs_of(len(likely))
     bits = np.concatenate(
         [
             _pair_bits(patterns[:, one], patterns[:, other]),
@@ -177,6 +178,13 @@ def splits(outlook: Outlook, finding_id: str) -> tuple[str, str] | tuple[()]:
         return PATTERNS[one[best]], PATTERNS[other[best]]
     best -= len(one)
     return conditions[likely[first[best]]].id, conditions[likely[second[best]]].id
+
+
+@cache
+def _pairs_of(count: int) -> tuple[Indexes, Indexes]:
+    """All pairs of so many things: the first and the second of each."""
+    first, second = np.triu_indices(count, 1)
+    return first, second
 
 
 def _pair_bits(one: Array, other: Array) -> Array:

@@ -30,6 +30,7 @@ from service.logs import configure_logging
 from service.memory import keep_memory_small
 from service.settings import Settings, limit_blas_threads, read_settings
 from service.web.errors import internal_outcome, place_of
+from service.web.refusals import BEYOND_ASCII, NO_HOST, NO_TARGET, TWO_HOSTS, TWO_LENGTHS, refusal
 from service.web.requests import HEADER
 
 log = logging.getLogger("service.server")
@@ -42,18 +43,20 @@ class StrictParser(HTTPRequestParser):
     """Refuses a request that gives its length or its host twice over: a proxy in front may believe the other one."""
 
     def parse_header(self, header_plus: bytes) -> None:
-        names = [line.split(b":", 1)[0].strip().lower() for line in header_plus.split(b"\r\n")[1:]]
-        if b"transfer-encoding" in names and b"content-length" in names:
-            raise ParsingError("Content-Length and Transfer-Encoding exclude each other")
-        for once in (b"content-length", b"host"):
-            if names.count(once) > 1:
-                raise ParsingError(f"{once.decode()} is given twice")
+        first, *others = header_plus.split(b"\r\n")
+        names = [line.split(b":", 1)[0].strip().lower() for line in others]
+        if not first.isascii():
+            raise ParsingError(BEYOND_ASCII)
+        if names.count(b"content-length") > 1 or (b"transfer-encoding" in names and b"content-length" in names):
+            raise ParsingError(TWO_LENGTHS)
+        if names.count(b"host") > 1:
+            raise ParsingError(TWO_HOSTS)
         try:
             super().parse_header(header_plus)
         except ValueError:  # a target such as http://[::bad, which waitress lets through to the loop
-            raise ParsingError("The request target is not an address") from None
+            raise ParsingError(NO_TARGET) from None
         if self.version == "1.1" and b"host" not in names:
-            raise ParsingError("HTTP/1.1 needs a Host header")  # RFC 9112, section 3.2
+            raise ParsingError(NO_HOST)
 
 
 class OutcomeTask(ErrorTask):
@@ -62,7 +65,7 @@ class OutcomeTask(ErrorTask):
     def execute(self) -> None:
         error = self.request.error
         request_id = secrets.token_hex(8)
-        outcome = internal_outcome(request_id) if error.code == 500 else operation_outcome([_refusal(error.code)])
+        outcome = internal_outcome(request_id) if error.code == 500 else operation_outcome([refusal(error.code, error.body)])
         body = serialise(outcome)
         self.channel.refused = True
         self.status = f"{error.code} {error.reason}"
@@ -127,37 +130,6 @@ class StrictChannel(HTTPChannel):
     def busy(self) -> bool:
         """Whether a request is in work, arriving, or its answer not yet sent."""
         return bool(self.requests or self.request or self.total_outbufs_len)
-
-
-def _refusal(code: int) -> Fault:
-    if code == 413:
-        return Fault(
-            "too-long",
-            "The body is larger than this server accepts.",
-            rule="The limit is the setting HIPSPINE_MAX_BODY_BYTES.",
-            repair="Send less at once.",
-        )
-    if code == 431:
-        return Fault(
-            "too-long",
-            "The request line and headers are larger than this server accepts.",
-            rule="The limit is the setting HIPSPINE_MAX_HEADER_BYTES.",
-            repair="Send shorter headers.",
-        )
-    if code == 501:
-        return Fault(
-            "not-supported",
-            "The Transfer-Encoding is not supported.",
-            rule="Only chunked is understood.",
-            repair="Send Content-Length or chunked.",
-        )
-    return Fault(
-        "structure",
-        "The request is not valid HTTP/1.1.",
-        rule="One request line with a well-formed address, well-formed headers, one Host, one statement of the length.",
-        repair="Correct the request line, the headers or the chunks.",
-        spec="https://www.rfc-editor.org/rfc/rfc9112",
-    )
 
 
 def bound_socket(host: str, port: int) -> socket.socket:

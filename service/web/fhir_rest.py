@@ -59,16 +59,16 @@ def install_fhir_routes(
 
     def metadata() -> Response:
         if metadata_mode(request.args.getlist("mode")) == "terminology":
-            return resource_response(terminology_statement(address()))
+            return _whole_or_part(terminology_statement(address()))
         statement = capability_statement(
             address=address(), base_url=base_url, version=version, date=started, storing=stored is not None
         )
-        return resource_response(statement)
+        return _whole_or_part(statement)
 
     # Addresses that exist with no method of their own (the base without a store, a type that only has operations)
     # are routed with OPTIONS alone: every other method is then answered 405 with Allow, not 404.
     add = _Adder(blueprint)
-    add("/metadata", {"GET": knowing(metadata, "mode")})
+    add("/metadata", {"GET": knowing(metadata, "mode", *PARTS)})
     add("", {"POST": knowing(bundles)} if bundles is not None else {})
     if stored is not None:
         add("/_history", {"GET": stored.history()})
@@ -168,11 +168,15 @@ def _negotiate() -> None:
 
 def _read_view(offered: ResourceType, definitions: Definitions) -> Callable[..., Response]:
     def read(resource_id: str) -> Response:
-        resource = definitions.read(offered.name, resource_id)
-        wanted = part_asked_for(offered.name)
-        return resource_response(resource if wanted is None else part_of(resource, wanted))
+        return _whole_or_part(definitions.read(offered.name, resource_id))
 
     return read
+
+
+def _whole_or_part(resource: Mapping[str, Any]) -> Response:
+    """A resource, or what `_summary` and `_elements` ask for of it."""
+    wanted = part_asked_for(resource["resourceType"])
+    return resource_response(resource if wanted is None else part_of(resource, wanted))
 
 
 def _nothing(**_: Any) -> Response:

@@ -656,3 +656,13 @@ def test_the_page_works_below_the_prefix_of_a_proxy(client: FlaskClient) -> None
     page = client.get("/docs/", environ_overrides={"SCRIPT_NAME": "/spine"}).text
     assert '"/spine/docs/swagger-ui-bundle.js"' in page and '"/spine/openapi.json"' in page and '"/docs/' not in page
     assert '"/docs/swagger-ui-bundle.js"' in client.get("/docs/").text
+
+
+def test_a_statement_is_given_in_part_to_whoever_asks_for_a_part(client: FlaskClient) -> None:
+    whole = client.get("/fhir/metadata").get_json(force=True)
+    short = client.get("/fhir/metadata?_summary=true").get_json(force=True)
+    assert set(whole) - set(short) == {"description"}
+    assert short["fhirVersion"] == "4.0.1" and short["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    part = client.get("/fhir/metadata?mode=terminology&_elements=codeSystem").get_json(force=True)
+    assert "codeSystem" in part and "description" not in part
+    assert_outcome(client.get("/fhir/metadata?_summary=banana"), 400, "value")

@@ -82,7 +82,7 @@ def _red_flags(result: Result, vocabulary: Vocabulary) -> list[RenderableType]:
     for flag in raised:
         line = Text(flag.rule.label, style="bold red")
         line.append(f" ({texts(f'urgency-{flag.urgency}')})", style=URGENCY_STYLE[flag.urgency])
-        because = "; ".join(vocabulary.answered(finding_id, values) for finding_id in flag.findings)
+        because = "; ".join(vocabulary.grounds(flag, values))
         lines += [
             line,
             Text(f"  {flag.rule.message}"),

@@ -1,4 +1,4 @@
-"""Safety rules on findings alone, in three states: true, false, unknown. They run apart from the differential.
+"""Safety rules on findings, and diagnoses on record, in three states: true, false, unknown. They run apart from the differential.
 
 What nobody answered is unknown, never absent (`rules.py`).
 """
@@ -21,8 +21,9 @@ def screen(case: Case, rules: tuple[RedFlagRule, ...]) -> RedFlagScreen:
     missing: dict[str, tuple[str, ...]] = {}
     for rule in rules:
         truth = evaluate(rule.when, facts)
-        if truth.state is True:
-            raised.append(RedFlag(rule, _urgency(rule), truth.because))
+        diagnoses = tuple(dict.fromkeys(one.title for one in case.recorded if one.red_flag == rule.id))
+        if truth.state is True or diagnoses:
+            raised.append(RedFlag(rule, _urgency(rule), truth.because if truth.state else (), diagnoses))
         elif truth.state is None:
             open_rules.append(rule)
             missing[rule.id] = tuple(dict.fromkeys(truth.missing))

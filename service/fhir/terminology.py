@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from service.errors import Fault, KnowledgeBaseError
+from service.fhir.diagnoses import RecordedDiagnoses, load_diagnoses
 from service.fhir.terminology_checks import Resource, Resources, faults_of
 from service.fhir.units import Units, load_units
 from service.records import dataclass
@@ -81,10 +82,19 @@ class FindingMatch:
 class Terminology:
     """Answers about codes. Made by `load_terminology`; never changes afterwards."""
 
-    def __init__(self, resources: Resources, *, base_url: str, units: Units, snomed: bool = True) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        *,
+        base_url: str,
+        units: Units,
+        snomed: bool = True,
+        diagnoses: RecordedDiagnoses | None = None,
+    ) -> None:
         self.base_url = base_url
         self.units = units
         self.snomed = snomed
+        self.diagnoses = diagnoses or RecordedDiagnoses()
         self._resources = dict(resources)
         self._by_url = {resource["url"]: resource for resource in self._resources.values()}
         self._displays: dict[tuple[str, str], str] = {}
@@ -391,8 +401,9 @@ def load_terminology(directory: Path, base_url: str, *, snomed: bool = True) -> 
     faults += faults_of(resources, base_url)
     try:
         units = load_units(directory / "units.csv")
+        diagnoses = load_diagnoses(directory / "recorded-diagnoses.csv")
     except KnowledgeBaseError as error:
         faults += error.faults
     if faults:
         raise KnowledgeBaseError(faults)
-    return Terminology(resources, base_url=base_url, units=units, snomed=snomed)
+    return Terminology(resources, base_url=base_url, units=units, snomed=snomed, diagnoses=diagnoses)

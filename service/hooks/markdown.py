@@ -102,7 +102,7 @@ class Detail:
                 message=flag.rule.message,
                 action=flag.rule.action,
             )
-            because = "; ".join(self._vocabulary.answered(one, values) for one in flag.findings)
+            because = "; ".join(self._vocabulary.grounds(flag, values))
             lines.append(f"**{plain(told)}** {plain(texts('red-flag-because', findings=because))}")
         return [_section(texts("red-flags-heading"), _bullets(lines))] if lines else []
 

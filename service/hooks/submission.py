@@ -98,7 +98,7 @@ def _assessed(
             unseen += [Unseen(_name(resources[index]), "unreadable") for index in sorted(refused)]
             resources = [one for index, one in enumerate(resources) if index not in refused]
             continue
-        return (result if result.reading.case.answers else None), resources
+        return (result if result.reading.case.answers or result.reading.case.recorded else None), resources
     return None, resources
 
 
@@ -190,7 +190,10 @@ def _concepts(resource: Resource) -> Iterator[Any]:
 def _known(concept: Any, parts: Parts) -> bool:
     terminology = parts.terminology
     return any(
-        terminology.to_findings(system, code) or terminology.to_symptom(system, code) for system, code in _codings(concept)
+        terminology.to_findings(system, code)
+        or terminology.to_symptom(system, code)
+        or terminology.diagnoses.meaning(system, code) is not None
+        for system, code in _codings(concept)
     )
 
 

@@ -131,7 +131,7 @@ class Arrival:
                 withdrawn = withdrawn_answers(resource, reader, self.parts)
         submission = {"resourceType": "Parameters", "parameter": asked}
         result = assess_subject(submission, parts=self.parts, record=True, withdrawn=withdrawn)
-        if not result.reading.case.answers:
+        if not (result.reading.case.answers or result.reading.case.recorded):
             raise _nothing()
         return result.risk_assessment
 

@@ -5,7 +5,7 @@ Every fault of the submission is collected before one InvalidInput carries them 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.engine.model import Answer, Case
@@ -53,7 +53,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     in_time(notebook, _held_encounters(encounter, submission, index), context)
     merged, side = merge(context, notebook)
     merged = settle_demographics(merged, patient, context, notebook)
-    inputs = _inputs(merged)
+    inputs = _inputs(merged, [held for _, held in notebook.recorded])
     demographic = _patient_input(subject, patient)
     _note_unresolved(submission, index, notebook)
     known = [one.decisive for one in merged if one.decisive.value is not None]
@@ -63,6 +63,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
         sex=patient.sex,
         side=side,
         asked_unknown=tuple(one.decisive.finding_id for one in merged if one.decisive.value is None),
+        recorded=tuple(dict.fromkeys(one for one, _ in notebook.recorded)),
     )
     return Reading(
         case=case,
@@ -177,10 +178,10 @@ def _answer(statement: Statement) -> Answer:
     return Answer(statement.finding_id, statement.value, statement.comparator, statement.side)
 
 
-def _inputs(merged: tuple[Merged, ...]) -> dict[int, Input]:
-    """The resources behind the known answers, in the order of the submission, by the identity of the resource."""
+def _inputs(merged: tuple[Merged, ...], recorded: Sequence[Held]) -> dict[int, Input]:
+    """The resources behind the known answers and of the diagnoses on record, in the order of the submission, by identity."""
     known = [statement for one in merged for statement in one.statements if statement.value is not None]
-    sources = {id(statement.source): statement.source for statement in known}
+    sources = {id(held): held for held in (*(statement.source for statement in known), *recorded)}
     inputs: dict[int, Input] = {}
     nameless = 0
     for key, held in sorted(sources.items(), key=lambda pair: _place(pair[1])):

@@ -7,7 +7,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any
 
-from service.engine.model import Answer, AnswerValue, Case, Comparator, KnowledgeBase, Side
+from service.engine.model import Answer, AnswerValue, Case, Comparator, KnowledgeBase, Recorded, Side
 from service.errors import Fault, FaultKind, Severity
 from service.fhir.bundles import Held, Resource
 from service.fhir.terminology import Terminology
@@ -147,6 +147,7 @@ class Notebook:
     ignored: list[Ignored] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     complaint_sides: list[Side] = field(default_factory=list)  # sides of the complaint itself (hip pain on the left)
+    recorded: list[tuple[Recorded, Held]] = field(default_factory=list)  # diagnoses that raise a red flag, and where they stand
     preliminary: bool = False
     earlier: EarlierAssessment | None = None
 

@@ -296,6 +296,21 @@ def test_signs_that_many_patients_have_for_other_reasons_stay_silent_without_the
     assert card["indicator"] == "critical" and "cauda equina" in card["detail"].lower()
 
 
+@pytest.mark.parametrize(("code", "words"), [("S72.001A", "Fracture of femur"), ("G83.4", "Cauda equina syndrome")])
+@pytest.mark.parametrize("hook", ["patient-view", "encounter-start"])
+def test_A4_a_dangerous_diagnosis_on_the_problem_list_stands_on_top_of_the_cards(
+    client: FlaskClient, hook: str, code: str, words: str
+) -> None:
+    problem = {
+        "resourceType": "Condition", "id": "problem-1", "subject": {"reference": "Patient/1"},
+        "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]},
+        "code": {"coding": [{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]},
+    }
+    first = cards(client, hook, [problem, observation("pain_groin", answered("present"))])[0]
+    assert first["source"]["topic"]["code"] == "red-flags" and f"on the problem list: {words}" in first["detail"]
+    assert cards(client, hook, [problem]) == []  # who keeps the list knows it; news is the pain beside it
+
+
 def test_A3_an_acute_sign_of_years_ago_is_no_alarm_today(client: FlaskClient) -> None:
     old = {**answered("present"), "effectiveDateTime": "2019-01-01"}
     (card,) = cards(client, "patient-view", [observation("fever", old), observation("pain_groin", answered("present"), number=2)])

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import simple_icd_10_cm
 
+from service.fhir.diagnoses import load_diagnoses
+
 ROOT = Path(__file__).parents[2]
 TERMINOLOGY = ROOT / "terminology"
 TABLES = ROOT / "service" / "knowledge" / "tables"
@@ -314,3 +316,21 @@ def test_the_readme_states_how_many_snomed_codes_are_free_to_use():
     outside = {target["code"] for _, _, target in targets(SNOMED) if remark in target.get("comment", "")}
     readme = " ".join((TERMINOLOGY / "README.md").read_text(encoding="utf-8").split())
     assert f"Of the {len(codes(SNOMED))} concepts, {len(codes(SNOMED) - outside)} are in the Global Patient Set" in readme
+
+
+def test_A4_recorded_diagnoses_have_the_titles_of_the_classification():
+    rows = load_diagnoses(TERMINOLOGY / "recorded-diagnoses.csv").rows
+    single = [row for row in rows if row.system.endswith("icd-10-cm") and not row.last]
+    assert single and [row.code for row in single if simple_icd_10_cm.get_description(row.code) != row.title] == []
+    ends = [code for row in rows if row.last for code in (row.code, row.last)]
+    assert [code for code in ends if not simple_icd_10_cm.is_valid_item(code)] == []
+
+
+def test_A4_recorded_diagnoses_name_red_flags_and_findings_that_exist():
+    rows = load_diagnoses(TERMINOLOGY / "recorded-diagnoses.csv").rows
+    rules = {rule["id"] for rule in json.loads((TABLES / "red_flags.json").read_text(encoding="utf-8"))["rules"]}
+    with (TABLES / "findings.csv").open(encoding="utf-8", newline="") as table:
+        yes_or_no = {row["id"] for row in csv.DictReader(table) if row["answer_type"] == "boolean"}
+    assert {row.red_flag for row in rows} - {""} <= rules
+    assert {row.finding for row in rows} - {""} <= yes_or_no
+    assert {row.verified for row in rows} <= {"yes", "single-source", "text"}

@@ -27,7 +27,7 @@ from service.engine.model.assessment import (
     Undecided,
     WhatIf,
 )
-from service.engine.model.case import Answer, Case
+from service.engine.model.case import Answer, Case, Recorded
 from service.engine.model.kinds import (
     NO_LEVEL,
     PATTERNS,
@@ -108,6 +108,7 @@ __all__ = [
     "Prediction",
     "Qualifier",
     "Recommendation",
+    "Recorded",
     "RedFlag",
     "RedFlagRule",
     "RedFlagScreen",

@@ -60,6 +60,7 @@ class RedFlag:
     rule: RedFlagRule
     urgency: Urgency
     findings: tuple[str, ...]  # the answers that made it true
+    diagnoses: tuple[str, ...] = ()  # titles of those on record that raise it by themselves
 
 
 @dataclass(frozen=True, slots=True)

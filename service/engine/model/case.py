@@ -20,6 +20,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Recorded:
+    """A diagnosis on record that raises a red flag by itself, whatever was answered; it weighs nothing."""
+
+    red_flag: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One patient at one moment. A finding without an answer is unknown, which is not absent."""
 
@@ -28,6 +36,7 @@ class Case:
     sex: Literal["female", "male"] | None = None
     side: Side | None = None
     asked_unknown: tuple[str, ...] = ()  # asked, and the answer was "unknown"; counts as no answer
+    recorded: tuple[Recorded, ...] = ()
 
     def value(self, finding_id: str) -> AnswerValue | None:
         return next((answer.value for answer in self.answers if answer.finding_id == finding_id), None)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from service.engine.model import Recorded
 from service.fhir.bundles import Held
+from service.fhir.diagnoses import RecordedDiagnosis
 from service.fhir.statuses import condition_status
 from service.fhir.terminology import FindingMatch
-from service.mapping.codes import Meaning, findings_of, is_complaint, is_diagnosis, permitted, side_of
+from service.mapping.codes import Meaning, codings_of, findings_of, is_complaint, is_diagnosis, permitted, side_of
 from service.mapping.readers.observation import COMPLAINT
 from service.mapping.reading import Notebook, ReadingContext, Statement
+from service.mapping.times import effective_text, moment
 
 _CURRENT = ("active", "recurrence", "relapse")
 _DOUBTFUL = ("unconfirmed", "provisional", "differential")
@@ -22,6 +25,8 @@ def read_condition(held: Held, context: ReadingContext, notebook: Notebook) -> N
         notebook.ignore(held, "It was entered in error.")
         return
     matches = findings_of(resource.get("code"), context)
+    if verification != "refuted" and _recorded(held, verification, clinical, context, notebook) and not matches:
+        return
     refuted = verification == "refuted"
     side = side_of([*resource.get("bodySite", ()), resource.get("code")], context)
     if not matches and is_complaint(resource.get("code"), context):
@@ -45,6 +50,41 @@ def read_condition(held: Held, context: ReadingContext, notebook: Notebook) -> N
         notebook.statements.append(Statement(match.finding_id, not refuted, held, held.path, side=side, final=final))
     if not usable:
         notebook.ignore(held, f"Its code does not mean just the same as {told[0].finding_id}, so it says nothing of it.")
+
+
+def _recorded(held: Held, verification: str, clinical: str, context: ReadingContext, notebook: Notebook) -> bool:
+    """Whether it is a diagnosis of the table of those that are dangerous or change what a sign means, and was made use of."""
+    codings = codings_of(held.resource.get("code"))
+    meanings = [row for row in (context.terminology.diagnoses.meaning(*coding) for coding in codings) if row is not None]
+    ids = {finding.id for finding in context.knowledge.findings}
+    used = False
+    for row in meanings:
+        current = clinical in ("", *_CURRENT)
+        finding = context.knowledge.finding(row.finding) if row.finding in ids else None
+        if finding is not None and (current or finding.lifelong):
+            final = verification not in _DOUBTFUL
+            notebook.statements.append(Statement(finding.id, True, held, held.path, final=final))
+            used = True
+        if row.red_flag and current:
+            used = _raised(row, held, verification, context, notebook) or used
+    return used
+
+
+def _raised(row: RecordedDiagnosis, held: Held, verification: str, context: ReadingContext, notebook: Notebook) -> bool:
+    """Notes the diagnosis as one that raises its red flag, or why it does not."""
+    since = moment(effective_text(held))
+    old = row.valid_days is not None and since is not None and (context.assessed_at - since).days > row.valid_days
+    told = "It raises its red flag by itself."
+    if old:
+        recorded = effective_text(held)[:10]
+        notebook.ignore(held, f"Too old: {row.title}, recorded {recorded}, counts for {row.valid_days} days (judgement).")
+        told = "It is too old to raise its red flag by itself: ask whether it is still so."
+    elif verification in _DOUBTFUL:
+        told = f"It is {verification} and raises no red flag by itself: settle it first."
+    else:
+        notebook.recorded.append((Recorded(row.red_flag, row.title), held))
+    notebook.warn("business-rule", f"On the problem list: {row.title}. {told}", held.path)
+    return True
 
 
 def _answers(match: FindingMatch, refuted: bool, context: ReadingContext) -> bool:

@@ -122,7 +122,7 @@ def _raised(assessment: Assessment, story: Story, vocabulary: Vocabulary) -> lis
             message=flag.rule.message,
             action=flag.rule.action,
         )
-        because = texts("red-flag-because", findings=_list([vocabulary.answered(one, story.values) for one in flag.findings]))
+        because = texts("red-flag-because", findings=_list(vocabulary.grounds(flag, story.values)))
         items.append(f"<li><b>{_text(told)}</b> {_text(because)}</li>")
     return [_heading(texts("red-flags-heading")), f"<ul>{''.join(items)}</ul>"]
 

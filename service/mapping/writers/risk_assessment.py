@@ -250,6 +250,7 @@ def _red_flags(assessment: Assessment, vocabulary: Vocabulary) -> list[Extension
             part("rule", "valueCoding", vocabulary.red_flag(flag.rule)),
             part("urgency", "valueCoding", vocabulary.urgency(flag.urgency)),
             *(part("finding", "valueCode", finding_id) for finding_id in flag.findings),
+            *(part("diagnosis", "valueString", title) for title in flag.diagnoses),
             part("message", "valueString", flag.rule.message),
             part("action", "valueString", flag.rule.action),
         )
@@ -346,6 +347,7 @@ def _identifier(assessment: Assessment, reading: Reading, version: str) -> str:
         "age": None if case.age_years is None else int(case.age_years),
         "sex": case.sex,
         "side": case.side,
+        **({"recorded": [[one.red_flag, one.title] for one in case.recorded]} if case.recorded else {}),
         "versions": [version, assessment.knowledge_version],
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

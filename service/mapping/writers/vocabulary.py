@@ -24,6 +24,7 @@ from service.engine.model import (
     Likelihood,
     NextFinding,
     Prediction,
+    RedFlag,
     RedFlagRule,
     Referral,
     Robustness,
@@ -146,6 +147,11 @@ class Vocabulary:
     def answered(self, finding_id: str, values: Mapping[str, AnswerValue]) -> str:
         """The same with the answer looked up; the label alone where it is not among `values`."""
         return self.told(finding_id, values[finding_id]) if finding_id in values else self.label(finding_id)
+
+    def grounds(self, flag: RedFlag, values: Mapping[str, AnswerValue]) -> list[str]:
+        """What raised a red flag: the answers, and diagnoses on record."""
+        recorded = [self.texts("recorded-diagnosis", diagnosis=title) for title in flag.diagnoses]
+        return [*(self.answered(one, values) for one in flag.findings), *recorded]
 
     @staticmethod
     def proposed(assessment: Assessment) -> Sequence[NextFinding]:

@@ -437,6 +437,62 @@ def test_a_diagnosis_is_not_a_finding(read: Read, bundle: Make) -> None:
     assert reading.case.answers == () and "diagnosis" in reading.ignored[0].reason
 
 
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+
+
+@pytest.mark.parametrize(
+    ("code", "flag"),
+    [
+        ((ICD10CM, "G83.4"), "cauda_equina"),
+        ((ICD10CM, "G834"), "cauda_equina"),
+        ((SNOMED, "192970008"), "cauda_equina"),
+        ((ICD10CM, "S72.001A"), "hip_fracture_imaging"),
+        ((ICD10CM, "M84.350A"), "fracture_imaging"),  # the pelvis, inside a family of pelvis and femur
+        ((ICD10CM, "M46.46"), "infection_without_fever"),
+        ((ICD10CM, "C79.51"), "malignancy"),
+    ],
+)
+def test_A4_a_dangerous_diagnosis_on_the_problem_list_raises_its_red_flag(
+    read: Read, bundle: Make, code: tuple[str, str], flag: str
+) -> None:
+    reading = read(bundle(condition(code, "active", "confirmed")))
+    assert [one.red_flag for one in reading.case.recorded] == [flag]
+    assert [one.reference for one in reading.inputs] == ["Condition/c1"]
+    assert "On the problem list" in reading.warnings[0].message and reading.ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "elements", "told"),
+    [
+        ("S72.001S", {}, ""),  # what a fracture left behind
+        ("G83.4", {"clinical": "resolved"}, ""),
+        ("G83.4", {"verification": "refuted"}, ""),
+        ("G83.4", {"verification": "provisional"}, "settle it first"),
+        ("S72.001A", {"recordedDate": "2019-01-01"}, "too old"),
+        ("M16.11", {}, ""),  # osteoarthritis of the hip
+    ],
+)
+def test_A4_only_what_is_active_confirmed_and_recent_raises_a_red_flag(
+    read: Read, bundle: Make, code: str, elements: dict[str, str], told: str
+) -> None:
+    problem = condition((ICD10CM, code), elements.get("clinical", "active"), elements.get("verification"))
+    reading = read(bundle(problem | {key: value for key, value in elements.items() if key == "recordedDate"}))
+    assert reading.case.recorded == ()
+    warned = "".join(one.message for one in reading.warnings if one.severity == "warning")
+    assert told in warned and bool(told) is bool(warned)
+
+
+@pytest.mark.parametrize("code", ["C50.911", "C7B.02", "C61", "Z85.3"])
+@pytest.mark.parametrize("clinical", ["active", "remission"])
+def test_A4_any_malignancy_is_a_history_of_cancer(read: Read, bundle: Make, code: str, clinical: str) -> None:
+    assert read(bundle(condition((ICD10CM, code), clinical))).case.answers == (Answer("cancer_history", True),)
+
+
+@pytest.mark.parametrize("code", ["C97", "D45", "C7", "Z86.0"])
+def test_A4_what_is_no_malignancy_is_none(read: Read, bundle: Make, code: str) -> None:
+    assert read(bundle(condition((ICD10CM, code)))).case.answers == ()
+
+
 def test_C11_a_complaint_on_the_problem_list_names_the_side(read: Read, observe: Make, bundle: Make) -> None:
     complaint = condition(HIP_PAIN) | {"bodySite": [concept(SNOMED, "24028007")]}
     reading = read(bundle(complaint, observe("fadir", "present", **LEFT)))

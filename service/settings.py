@@ -13,7 +13,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from marshmallow import fields as parsers
 from marshmallow.validate import OneOf, Range, Regexp
 
 from service.errors import Fault, InvalidInput
+from service.records import dataclass
 
 CANONICAL_BASE = "https://hipspine.example/fhir"
 PREFIX = "HIPSPINE_"

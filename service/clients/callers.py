@@ -11,11 +11,11 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from service.clients.key_sets import KeySets, PublicKey
 from service.errors import Fault, InvalidInput, NotAuthenticated
+from service.records import dataclass
 
 ALGORITHMS = ("ES384", "RS384")  # as the specification recommends; never `none`, never a shared secret
 SKEW_SECONDS = 60.0

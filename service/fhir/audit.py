@@ -6,11 +6,11 @@ Source: https://profiles.ihe.net/ITI/BALP
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from service.fhir.times import instant
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

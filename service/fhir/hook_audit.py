@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from service.fhir.audit import Call, audit_event
+from service.records import dataclass
 
 Resource = dict[str, Any]
 

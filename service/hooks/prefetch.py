@@ -13,7 +13,10 @@ from service.hooks.registry import HookService, Prefetch
 from service.hooks.request import HookRequest
 
 Resource = dict[str, Any]
-Why = Literal["not-sent", "refused", "denied", "failed", "partial", "malformed", "unreadable", "other-patient", "unclear-patient"]
+Why = Literal[
+    "not-sent", "refused", "denied", "failed", "partial", "malformed", "unreadable", "not-understood", "other-patient",
+    "unclear-patient",
+]  # fmt: skip
 
 SPEC = "https://cds-hooks.hl7.org/2.0/#prefetch-template"
 _REASONS: Mapping[Why, str] = {
@@ -24,6 +27,7 @@ _REASONS: Mapping[Why, str] = {
     "partial": "Only part of it could be read.",
     "malformed": "Entries of it hold no resource.",
     "unreadable": "It could not be read.",
+    "not-understood": "What it says could not be read.",
     "other-patient": "It is about another patient.",
     "unclear-patient": "It does not say whose it is.",
 }

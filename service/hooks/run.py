@@ -18,6 +18,8 @@ from service.hooks.silence import SilenceRules
 from service.hooks.submission import Known, assess_record
 
 MOST_ORDERS = 5  # cards on orders in one answer
+# What was there and could not be used, as against what was not to be had.
+HIDING = frozenset({"malformed", "unreadable", "not-understood", "other-patient", "unclear-patient"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +117,4 @@ def _cards(
 def _hides_findings(known: Known) -> bool:
     """Whether silence would hide that data were there and could not be read; what was merely not sent hides nothing."""
     broken = {one.why for one in known.unseen} - {"not-sent", "refused"}
-    return bool(broken & {"malformed", "unreadable", "other-patient", "unclear-patient"}) or (known.complaint and bool(broken))
+    return bool(broken & HIDING) or (known.complaint and bool(broken))

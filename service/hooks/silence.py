@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
@@ -21,10 +23,15 @@ class SilenceRules:
     """
 
     unspecific: frozenset[str]
+    pressing: frozenset[str]  # findings that a rule of pressing alarms asks for
 
     def broken_by(self, assessment: Assessment) -> bool:
         """Whether a pressing alarm rests on any finding that is not unspecific."""
         return any(flag.urgency in PRESSING and not self.unspecific.issuperset(flag.findings) for flag in raised(assessment))
+
+    def broken_by_any(self, finding_ids: Iterable[str]) -> bool:
+        """Whether any of these findings could raise an alarm that speaks; for what is recorded and cannot be read."""
+        return not (self.pressing - self.unspecific).isdisjoint(finding_ids)
 
 
 class _SilenceSchema(Schema):
@@ -40,4 +47,16 @@ def load_silence_rules(path: Path, *, knowledge: KnowledgeBase) -> SilenceRules:
     unknown = sorted(set(raw["unspecific"]) - {finding.id for finding in knowledge.findings})
     if unknown:
         raise KnowledgeBaseError([Fault("not-found", f"There is no finding {one}.", where=path.name) for one in unknown])
-    return SilenceRules(frozenset(raw["unspecific"]))
+    pressing = (rule.when for rule in knowledge.red_flags if rule.urgency in PRESSING)
+    return SilenceRules(frozenset(raw["unspecific"]), frozenset(one for when in pressing for one in _findings(when)))
+
+
+def _findings(when: Any) -> Iterator[str]:
+    """The findings that a condition of a rule names, however deep."""
+    if isinstance(when, Mapping):
+        if isinstance(when.get("finding"), str):
+            yield when["finding"]
+        when = list(when.values())
+    if isinstance(when, list | tuple):
+        for inner in when:
+            yield from _findings(inner)

@@ -75,7 +75,11 @@ def assess_record(
             resources.append(checked)
     complaint = ordered or any(_is_complaint(resource, parts) for resource in (*resources, *_encounters(record, request)))
     result, resources = _assessed(resources, request, parts, options, unseen)
-    alarm_only = result is not None and not complaint and not _speaks_of_pain(result, parts)
+    told = complaint or (result is not None and _speaks_of_pain(result, parts))
+    unseen += _not_understood(result, resources, parts, None if told else silence)
+    if result is not None and not (result.reading.case.answers or result.reading.case.recorded):
+        result = None
+    alarm_only = result is not None and not told
     if result is not None and alarm_only and not silence.broken_by(result.assessment):
         result, alarm_only = None, False
     return Known(result, complaint, tuple(unseen), tuple(resources), alarm_only)
@@ -98,8 +102,21 @@ def _assessed(
             unseen += [Unseen(_name(resources[index]), "unreadable") for index in sorted(refused)]
             resources = [one for index, one in enumerate(resources) if index not in refused]
             continue
-        return (result if result.reading.case.answers or result.reading.case.recorded else None), resources
+        return result, resources
     return None, resources
+
+
+def _not_understood(
+    result: Result | None, resources: Sequence[Resource], parts: Parts, silence: SilenceRules | None
+) -> Iterator[Unseen]:
+    """What is recorded of findings and could not be read; with rules of `silence` only what may be an alarm that speaks."""
+    named = {_name(resource): resource for resource in resources}
+    ignored = result.reading.ignored if result is not None else ()
+    for what in dict.fromkeys(one.what for one in ignored if one.not_understood):
+        about = (code for concept in _concepts(named.get(what, {})) for code in _codings(concept))
+        findings = (match.finding_id for code in about for match in parts.terminology.to_findings(*code))
+        if silence is None or silence.broken_by_any(findings):
+            yield Unseen(what, "not-understood")
 
 
 def _parameters(resources: list[Resource], request: HookRequest) -> tuple[int, Resource]:

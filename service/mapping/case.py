@@ -103,7 +103,7 @@ def _read_all(
             notebook.add(page)
             continue
         fault = page.faults[0]
-        notebook.ignore(held, f"The form was left out. {fault.message}")
+        notebook.ignore(held, f"The form was left out. {fault.message}", not_understood=True)
         notebook.warn(
             fault.kind, f"{named(held)} was left out. {fault.message}", fault.where, rule=fault.rule, repair=fault.repair
         )
@@ -165,7 +165,7 @@ def _refuse_modified(held: Held, notebook: Notebook) -> None:
     if held.type == "QuestionnaireResponse":
         notebook.fault("not-supported", message, held.path, rule=rule, repair=repair)
         return
-    notebook.ignore(held, message)
+    notebook.ignore(held, message, not_understood=True)
     notebook.warn("not-supported", f"{named(held)} was left out. {message}", held.path, rule=rule, repair=repair)
 
 

@@ -57,11 +57,15 @@ class UsedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """One thing of the submission that was not used. `what` names it, `where` is its path, `reason` one sentence."""
+    """One thing of the submission that was not used. `what` names it, `where` is its path, `reason` one sentence.
+
+    `not_understood`: it is about a finding, and what it says of it could not be read; it may say that an alarm sign is there.
+    """
 
     what: str
     where: str
     reason: str
+    not_understood: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +172,8 @@ class Notebook:
     ) -> None:
         self.warnings.append(Fault(kind, message, where, rule, repair, severity=severity))
 
-    def ignore(self, held: Held, reason: str, where: str = "") -> None:
-        self.ignored.append(Ignored(named(held), where or held.path, reason))
+    def ignore(self, held: Held, reason: str, where: str = "", *, not_understood: bool = False) -> None:
+        self.ignored.append(Ignored(named(held), where or held.path, reason, not_understood))
 
 
 def named(held: Held) -> str:

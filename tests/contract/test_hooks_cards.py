@@ -287,6 +287,28 @@ def test_A12_an_alarm_sign_speaks_although_no_pain_is_recorded(client: FlaskClie
     assert cards(client, hook, [observation(finding, {"valueBoolean": False})]) == []
 
 
+@pytest.mark.parametrize(
+    ("finding", "value", "shown"),
+    [
+        ("saddle_anaesthesia", {"valueString": "yes"}, ["unseen"]),
+        ("saddle_anaesthesia", {"valueCodeableConcept": {"text": "positive"}}, ["unseen"]),
+        ("saddle_anaesthesia", {}, ["unseen"]),
+        ("saddle_anaesthesia", {"valueString": "yes", "status": "entered-in-error"}, []),
+        ("fever", {"valueString": "yes"}, []),  # of patients without the pain not even a fever that is there leads to a card
+        ("worse_cough", {"valueString": "yes"}, []),
+    ],
+)
+def test_A12_an_alarm_sign_whose_value_is_not_understood_is_not_hidden(
+    client: FlaskClient, finding: str, value: Resource, shown: list[str]
+) -> None:
+    record = [observation(finding, value)]
+    told = cards(client, "encounter-start", record)
+    assert [card["source"]["topic"]["code"] for card in told] == shown
+    assert all("Observation/observation-1: about a finding, but what it says" in card["detail"] for card in told)
+    (card,) = cards(client, "encounter-start", [*record, observation("pain_lateral_hip", answered("present"), number=2)])
+    assert ("what it says of it was not understood" in card["detail"]) == ("status" not in value)
+
+
 @pytest.mark.parametrize("finding", UNSPECIFIC)
 def test_signs_that_many_patients_have_for_other_reasons_stay_silent_without_the_pain(client: FlaskClient, finding: str) -> None:
     told = {"valueBoolean": True}

@@ -54,19 +54,20 @@ def _read(
     if not matches:
         return _read_named_in_value(part, path, held, side, final, context, notebook)
     reasons = []
-    stated = False
+    stated = not_understood = False
     for match in matches:
         finding = context.knowledge.finding(match.finding_id)
         meaning = _meaning(part, path, match, context, notebook)
         if isinstance(meaning, str):
             reasons.append(meaning)
+            not_understood = True
         elif not ("valueQuantity" in part and finding.answer_type == "boolean") and not permitted(meaning, match, finding):
             reasons.append(f"Its code does not mean just the same as {finding.id}, so this answer says nothing of it.")
         else:
             stated = True
             notebook.statements.append(Statement(finding.id, meaning.value, held, path, meaning.comparator, side, final))
     if not stated:
-        notebook.ignore(held, reasons[0], path)
+        notebook.ignore(held, reasons[0], path, not_understood=not_understood)
     return True
 
 

@@ -157,4 +157,5 @@ def _state(one: Given, held: Held, form: Form, context: ReadingContext, notebook
         if stated.known:
             notebook.statements.append(Statement(finding.id, stated.value, held, path, final=final))
         else:
-            notebook.ignore(held, f"The answer does not say anything that {finding.id} can take.", path)
+            reason = f"The answer does not say anything that {finding.id} can take."
+            notebook.ignore(held, reason, path, not_understood=True)

@@ -26,7 +26,8 @@ help:  ## Show this list.
 run: $(RUN_READY)  ## Start the service on 127.0.0.1:8000 (PORT and HOST settable). Installs what it needs first.
 	@exec $(RUN)/bin/python -m service serve
 
-# What is marked slow and what tests/support/order.py lists is bulk over code that other tests cover; it runs without the tracer.
+# Of tests with many parameters the first is traced, and bulk over covered code not at all (tests/support/order.py): the tracer
+# doubles the time of Python code.
 test: $(TEST_READY)  ## Run the whole default test suite with coverage.
 	$(TEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 

@@ -5,7 +5,6 @@ A file is run by one worker. The longest go first, so that no worker is still in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -36,22 +35,24 @@ LONGEST_FIRST = (
     "storage/test_search.py",
 )
 
-# Bulk over what the quick tests cover line by line: under the tracer it would take nearly twice as long and add no line.
+# Bulk over what the quick tests cover line by line: under the tracer it would take twice as long and add no line.
 NOT_TRACED = ("conformance", "evaluation", "oracle", "vignettes")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by file, otherwise as collected; mark what is not traced."""
+    """Sort by file, otherwise as collected; mark what is not traced.
+
+    Of one test with many parameters the first is traced: the others seldom reach another line, and the tracer doubles their time.
+    """
     ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST_FIRST)}
     gone = [str(path) for path in ranks if not path.exists()]
     if gone:
         raise pytest.UsageError(f"tests/support/order.py names files that are not there: {', '.join(gone)}")
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+    seen: set[str] = set()
     for item in items:
-        if _is_bulk(item.path.relative_to(TESTS).parts) or item.get_closest_marker("slow"):
+        function = item.nodeid.partition("[")[0]
+        if function in seen or item.get_closest_marker("slow") or item.path.relative_to(TESTS).parts[0] in NOT_TRACED:
             item.add_marker("no_cover")
-
-
-def _is_bulk(parts: Sequence[str]) -> bool:
-    return parts[0] in NOT_TRACED
+        seen.add(function)

@@ -64,7 +64,7 @@ def assess_record(
         if len(resources) == MOST_RESOURCES:
             unseen.append(Unseen("record", "partial"))
             break
-        whose = _whose(resource, request.patient_id, identifiers)
+        whose = _whose(resource, request, identifiers)
         if isinstance(whose, str):
             unseen.append(Unseen(_name(resource), whose))
             continue
@@ -165,7 +165,7 @@ def _encounters(record: Record, request: HookRequest) -> Iterator[Resource]:
     identifiers = _identifiers(record)
     for resource in record.resources:
         ours = resource["resourceType"] == "Encounter" and resource.get("id") == request.encounter_id
-        if ours and not isinstance(_whose(resource, request.patient_id, identifiers), str):
+        if ours and not isinstance(_whose(resource, request, identifiers), str):
             yield resource
 
 
@@ -176,19 +176,22 @@ def _identifiers(record: Record) -> Sequence[Resource]:
     return [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
 
 
-def _whose(resource: Resource, patient_id: str, identifiers: Sequence[Resource]) -> Resource | Why:
+def _whose(resource: Resource, request: HookRequest, identifiers: Sequence[Resource]) -> Resource | Why:
     """The resource, its subject given as the request gives it; or why it is left out.
 
     Record systems name the same patient by id, by full address, or by an identifier; which of them does not matter here. A
-    subject that none of them tells is nobody's data; without a subject, it is the patient's whose data were asked for.
+    subject that none of them tells is nobody's data; without a subject, it is the patient's whose data were asked for. An address
+    of another server than the one that calls is another patient's, however alike the ids are.
     """
     subject = resource.get("subject")
     if resource["resourceType"] == "Patient" or not isinstance(subject, dict) or not subject:
         return resource  # what is no object is a fault of its own
     literal, identifier = subject.get("reference"), subject.get("identifier")
-    ours = {**resource, "subject": {"reference": f"Patient/{patient_id}"}}
+    ours = {**resource, "subject": {"reference": f"Patient/{request.patient_id}"}}
     if isinstance(literal, str) and re.match("https?://|Patient/", literal):
-        return ours if literal.split("/_history/")[0].split("/")[-2:] == ["Patient", patient_id] else "other-patient"
+        address, _, patient_id = literal.split("/_history/")[0].rpartition("Patient/")
+        elsewhere = address and request.server and address != f"{request.server.rstrip('/')}/"
+        return ours if patient_id == request.patient_id and not elsewhere else "other-patient"
     if isinstance(identifier, dict) and identifier.get("value"):
         told = [(one.get("system"), one.get("value")) for one in identifiers]
         return ours if (identifier.get("system"), identifier["value"]) in told else "other-patient"

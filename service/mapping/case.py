@@ -43,7 +43,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     """The case and everything to say about how it was read; InvalidInput with every fault if it cannot be read."""
     notebook = Notebook()
     submission = unpack(resource, notebook, context.stored)
-    index = ReferenceIndex(submission.held)
+    index = ReferenceIndex(submission.held, own_base=context.base_url)
     subject = find_subject(submission, index, notebook)
     _read_all(submission, subject, index, context, notebook)
     if notebook.faults or subject is None:

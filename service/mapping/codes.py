@@ -130,6 +130,8 @@ def measured_answer(
     value = float(converted)
     if not comparator and not in_range(value, finding):
         return f"The value is outside the range of {finding.id}."
+    if finding.counted and not value.is_integer():
+        return f"{finding.label} is a count, so its value is a whole number."
     if finding.answer_type == "boolean" and test is not None:
         decided = test.decides(value, comparator)
         return Meaning(decided) if decided is not None else f"The bound it gives does not decide {finding.id}."

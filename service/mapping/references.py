@@ -18,12 +18,19 @@ _RESTFUL = re.compile(r"^(https?://.+/)([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})$"
 class ReferenceIndex:
     """The resources of one submission by everything a reference may call them."""
 
-    def __init__(self, held: Iterable[Held]) -> None:
+    def __init__(self, held: Iterable[Held], *, own_base: str = "") -> None:
         self._by_url: dict[str, Held] = {}
         self._by_type_and_id: dict[str, list[Held]] = {}
         self._by_identifier: dict[tuple[str, str], list[Held]] = {}
         self._by_canonical: dict[str, list[Held]] = {}
+        self._bases = {f"{own_base}/"} if own_base else set()
+        self._subjects: dict[str, set[str]] = {}  # bases of the references to a subject, by what they refer to; empty: relative
         for one in held:
+            self._bases.add(_base(one.full_url))
+            subject = one.resource.get("subject")
+            literal = _plain(str(subject.get("reference", ""))) if isinstance(subject, dict) else ""
+            if tail := _tail(literal):
+                self._subjects.setdefault(tail, set()).add(_base(literal))
             if isinstance(one.resource.get("url"), str):
                 self._by_canonical.setdefault(one.resource["url"], []).append(one)
             if one.full_url:
@@ -56,10 +63,20 @@ class ReferenceIndex:
         return None
 
     def same(self, left: str, right: str) -> bool:
-        """Whether two names of `name` mean one thing."""
+        """Whether two names of `name` mean one thing.
+
+        A relative name and an absolute one do where the address is one of this submission or of this service, or the only one
+        by which anything refers to the subject. An address of another server is somebody else, however alike the ids are.
+        """
         if left == right:
             return True
-        return _tail(left) == _tail(right) != "" and "" in (_base(left), _base(right))
+        tail, base = _tail(left), _base(left) or _base(right)
+        if tail != _tail(right) or not tail or "" not in (_base(left), _base(right)):
+            return False
+        return self._known(base, tail)
+
+    def _known(self, base: str, tail: str) -> bool:
+        return base in self._bases or self._subjects.get(tail, {base}) == {base}
 
     def name(self, reference: Reference, holder: Held) -> str:
         """A name under which what the reference means can be compared with others, resolved or not; empty if it has none."""
@@ -97,7 +114,11 @@ class ReferenceIndex:
             return None
         base = _base(literal)
         # An entry whose own address lies on another server is another resource, however alike the ids are.
-        alike = [one for one in self._by_type_and_id.get(tail, ()) if not base or _base(one.full_url) in ("", base)]
+        alike = [
+            one
+            for one in self._by_type_and_id.get(tail, ())
+            if not base or _base(one.full_url) == base or (not _base(one.full_url) and self._known(base, tail))
+        ]
         return alike[0] if len(alike) == 1 else None
 
     def _logical(self, reference: Reference) -> Held | None:

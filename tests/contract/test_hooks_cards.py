@@ -333,6 +333,24 @@ def test_A4_a_dangerous_diagnosis_on_the_problem_list_stands_on_top_of_the_cards
     assert cards(client, hook, [problem]) == []  # who keeps the list knows it; news is the pain beside it
 
 
+@pytest.mark.parametrize(
+    ("subject", "alarm"),
+    [
+        ("Patient/1", True),
+        ("https://ehr.example/fhir/Patient/1", True),
+        ("https://ehr.example/fhir/Patient/1/_history/2", True),
+        ("https://other-hospital.example/fhir/Patient/1", False),
+        ("https://ehr.example/fhir/Patient/2", False),
+    ],
+)
+def test_B5_a_patient_of_another_server_is_another_patient(client: FlaskClient, subject: str, alarm: bool) -> None:
+    record = [observation("pain_groin", answered("present")), observation("fever", answered("present"), number=2)]
+    record[1]["subject"] = {"reference": subject}
+    first = cards(client, "patient-view", record, fhirServer="https://ehr.example/fhir")[0]
+    assert (first["indicator"] == "critical") is alarm
+    assert ("another patient" in first["detail"]) is not alarm
+
+
 def test_A3_an_acute_sign_of_years_ago_is_no_alarm_today(client: FlaskClient) -> None:
     old = {**answered("present"), "effectiveDateTime": "2019-01-01"}
     (card,) = cards(client, "patient-view", [observation("fever", old), observation("pain_groin", answered("present"), number=2)])

@@ -75,6 +75,11 @@ class Finding:
     valid_days: int | None = None  # how long an answer counts, by judgement; None: for good
     lifelong: bool = False  # once so it stays so: a problem that is over still states it
 
+    @property
+    def counted(self) -> bool:
+        """Whether its value is a number of things, and so a whole one."""
+        return self.answer_type == "quantity" and self.unit == "1"
+
 
 @dataclass(frozen=True, slots=True)
 class Level:

@@ -109,6 +109,15 @@ def _checked(element_name: str, value: Any, path: str, item: FormItem, context: 
             repair="Correct the number, or leave the item out if it is not known.",
         )
         return None
+    if item.type in _NUMBERS and item.finding_id and context.knowledge.finding(item.finding_id).counted and value % 1:
+        notebook.fault(
+            "value",
+            f"The answer to {item.link_id} is not a whole number.",
+            path,
+            rule="It is a count.",
+            repair="Correct the number, or leave the item out if it is not known.",
+        )
+        return None
     return value
 
 

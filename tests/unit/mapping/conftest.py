@@ -53,6 +53,7 @@ FINDINGS = (
     _finding("fadir", "FADIR test", "exam-test", how_elicited="Supine, flex, adduct and rotate inward."),
     _finding("slr", "Straight-leg raise", "exam-test", valid_days=180),
     _finding("hip_ir_rom", "Hip internal rotation", "rom", "quantity", unit="deg", minimum=0.0, maximum=90.0),
+    _finding("hip_planes_restricted", "Restricted planes", "rom", "quantity", unit="1", minimum=0.0, maximum=3.0),
     _finding("motor_any", "Any motor deficit", "neuro"),
     _finding("progressive_motor_deficit", "Progressive leg weakness", "red-flag"),
     _finding("fever", "Fever or rigors", "red-flag", valid_days=14),

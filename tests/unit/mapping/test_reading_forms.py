@@ -255,6 +255,16 @@ def test_a_number_out_of_range_is_refused(read: Read, respond: Respond, number: 
     assert "0" in fault.rule and "90" in fault.rule
 
 
+@pytest.mark.parametrize(("number", "sound"), [(2, True), (Decimal("2.0"), True), (Decimal("2.5"), False)])
+def test_A11_a_count_is_a_whole_number(read: Read, respond: Respond, number: Any, sound: bool) -> None:
+    form = respond(_item=[item("hip_planes_restricted", valueDecimal=number)])
+    if sound:
+        assert read(form).case.value("hip_planes_restricted") == 2.0
+    else:
+        (fault,) = faults(read, form)
+        assert fault.kind == "value" and "whole number" in fault.message
+
+
 def test_two_answers_to_one_question_are_refused(read: Read, respond: Respond) -> None:
     (fault,) = faults(read, respond(_item=[{"linkId": "fadir", "answer": [coded("present"), coded("absent")]}]))
     assert (fault.kind, fault.where) == ("value", "QuestionnaireResponse.item[0].answer")

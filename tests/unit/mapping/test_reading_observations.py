@@ -177,6 +177,12 @@ def test_a_measured_value_out_of_range_is_ignored_with_a_warning(read: Read, obs
     assert reading.case.answers == () and len(reading.warnings) == 1
 
 
+def test_A11_a_count_that_is_no_whole_number_is_ignored_with_a_warning(read: Read, observe: Make) -> None:
+    assert read(observe("hip_planes_restricted", ("2", "1"))).case.value("hip_planes_restricted") == 2.0
+    reading = read(observe("hip_planes_restricted", ("2.5", "1")))
+    assert reading.case.answers == () and "whole number" in reading.ignored[0].reason
+
+
 def test_an_integer_is_in_the_unit_of_the_finding(read: Read, observe: Make) -> None:
     assert read(observe("pain_intensity", valueInteger=4)).case.value("pain_intensity") == 4.0
 

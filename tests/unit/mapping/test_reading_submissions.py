@@ -242,6 +242,29 @@ def test_C13_the_same_id_on_another_server_is_another_patient(read: Read, respon
     assert reading.case.value("slr") is None and reading.ignored[0].reason == "It is about another subject."
 
 
+@pytest.mark.parametrize("sent_along", [False, True])
+def test_B5_an_absolute_reference_to_another_server_is_another_patient(
+    read: Read, observe: Make, bundle: Make, sent_along: bool
+) -> None:
+    stranger = observe("fever", "present", **about("https://b.example/fhir/Patient/1"))
+    mine = [patient()] if sent_along else []
+    both = bundle(*mine, observe("pain_groin", "present"), stranger)
+    if not sent_along:
+        assert [one.kind for one in faults(read, both)] == ["multiple-matches"]
+        both = parameters({"name": "bundle", "resource": both}, {"name": "subject", "valueReference": {"reference": "Patient/1"}})
+    reading = read(both)
+    assert [answer.finding_id for answer in reading.case.answers] == ["pain_groin"]
+    assert [one.reason for one in reading.ignored] == ["It is about another subject."]
+
+
+@pytest.mark.parametrize("base", ["https://hipspine.example/fhir", "https://ehr.example/fhir"])
+def test_B5_a_patient_without_an_address_is_the_one_that_everything_refers_to(
+    read: Read, observe: Make, bundle: Make, base: str
+) -> None:
+    reading = read(bundle(patient(gender="male"), observe("fever", "present", **about(f"{base}/Patient/1"))))
+    assert reading.case.sex == "male" and reading.case.value("fever") is True
+
+
 def test_C14_no_reference_is_ever_followed_over_the_network(
     context: ReadingContext, observe: Make, bundle: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,7 +119,10 @@ def _walked(resource: Any) -> tuple[Verdict, list[tuple[dict[str, Any], str, int
 
 def _digits(value: Any) -> orjson.Fragment:
     if isinstance(value, Decimal) and value.is_finite():
+        text = str(value)
+        if "E" not in text:  # nearly always, and then these are the digits: no need to look closer
+            return orjson.Fragment(text)
         # str() writes 0.00000001 as 1E-8: the same number, but not the digits that came in.
         plain = -_LONGEST_FRACTION <= int(value.as_tuple().exponent) <= 0
-        return orjson.Fragment((format(value, "f") if plain else str(value)).encode())
+        return orjson.Fragment(format(value, "f") if plain else text)
     raise TypeError(f"no JSON for {type(value).__name__}")

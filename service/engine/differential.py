@@ -20,17 +20,14 @@ class Posterior:
     """Log prior (age and sex applied) and log posterior per hypothesis, and the log-likelihood of each observation.
 
     `log_likelihood` is terms x hypotheses, in the order of `evidence.terms`: the observations, then the readings of clusters.
+    `weights` is the posterior itself.
     """
 
     evidence: Evidence
     log_prior: Array
     log_likelihood: Array
     log_posterior: Array
-
-    @property
-    def weights(self) -> Array:
-        weights: Array = np.exp(self.log_posterior)
-        return weights
+    weights: Array
 
 
 def posterior(case: Case, network: Network) -> Posterior:
@@ -46,7 +43,8 @@ def posterior(case: Case, network: Network) -> Posterior:
     if evidence.readings:
         log_likelihood = np.vstack([log_likelihood, cluster_terms(evidence.readings, network)])
     total = log_prior + log_likelihood.sum(axis=0) if rows else log_prior
-    return Posterior(evidence, log_prior, log_likelihood, normalised_log(total))
+    log_posterior = normalised_log(total)
+    return Posterior(evidence, log_prior, log_likelihood, log_posterior, np.exp(log_posterior))
 
 
 def cluster_terms(readings: Sequence[Reading], network: Network) -> Array:

@@ -50,8 +50,8 @@ class Attribution:
 def attribute(posterior: Posterior, contrasts: Sequence[Contrast]) -> Attribution:
     """Exact attribution of every contrast's change of log-odds to the observations, to `CLOSED_WITHIN`."""
     target, against = _columns(tuple(contrasts))
-    prior = _log_odds(posterior.log_prior, target, against)
-    final = _log_odds(posterior.log_posterior, target, against)
+    prior = _log_odds(np.exp(posterior.log_prior), target, against)
+    final = _log_odds(posterior.weights, target, against)
     likelihood = posterior.log_likelihood
     if not len(likelihood):
         return Attribution(prior, final, np.zeros((0, len(contrasts))), 0)
@@ -92,8 +92,7 @@ def quadrature(nodes: int) -> tuple[Array, Array]:
     return points, shares
 
 
-def _log_odds(log_weights: Array, target: Array, against: Array) -> Array:
-    weights = np.exp(log_weights)
+def _log_odds(weights: Array, target: Array, against: Array) -> Array:
     odds: Array = np.log(weights @ target) - np.log(weights @ against)
     return odds
 

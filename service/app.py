@@ -50,6 +50,7 @@ from service.interactions.single import Interactions
 from service.settings import Settings, read_settings
 from service.web.address import fhir_address, service_address
 from service.web.audit import RequestAudit, install_audit
+from service.web.bundle_operations import operation_runner
 from service.web.bundles import bundle_view
 from service.web.cds_hooks import hook_address, install_hook_routes
 from service.web.definition_pages import definition_pages
@@ -117,7 +118,9 @@ def create_app(
     app.extensions["hipspine-beside"] = beside
     if beside is not None and audit is not None:
         install_audit(app, audit, beside.trail.record)
-    stored, bundles = _views_of(store, service, searches, beside) if store is not None and beside is not None else (None, None)
+    stored, bundles = None, None
+    if store is not None and beside is not None:
+        stored, bundles = _views_of(app, store, service, searches, beside)
     started = utc_now().isoformat(timespec="seconds")
     validation = build_validation(service.validator, service.definitions, store, limits_of(settings))
     install_fhir_routes(
@@ -208,7 +211,7 @@ def _searches_of(service: Service, address: Callable[[], str], *, storing: bool)
 
 
 def _views_of(
-    store: ResourceStore, service: Service, searches: Searches, beside: StoredParts
+    app: Flask, store: ResourceStore, service: Service, searches: Searches, beside: StoredParts
 ) -> tuple[ResourceViews, Callable[..., Response]]:
     """The views of stored resources, and of Bundles of them; what comes with the service is in the store from here on."""
     ours = [service.definitions.read(kind, one) for kind in PUBLISHED_AND_STORED for one in service.definitions.ids(kind)]
@@ -229,6 +232,7 @@ def _views_of(
         interactions,
         retrieve=Retriever(service.definitions, address, new_id, search),
         offer=Offer({offered.name: offered.interactions for offered in RESOURCE_TYPES}),
+        operate=operation_runner(app),
     )
     return views, bundle_view(
         processor, limits=limits, address=address, new_id=new_id, assess=beside.arrival.of_bundle

@@ -14,7 +14,7 @@ from service.errors import Fault, InvalidInput, MalformedInput, ServiceError
 from service.fhir import r4
 from service.fhir.rewriting import references
 from service.interactions.entries import Entry, Offer, at_entry, read_entry
-from service.interactions.results import Done, EntryResult
+from service.interactions.results import Answered, Done, EntryResult
 from service.interactions.single import Interactions
 from service.interactions.transactions import Retrieve, Steps, TransactionRun
 from service.records import dataclass
@@ -25,17 +25,19 @@ Resource = dict[str, Any]
 Then = Callable[[Transaction, Sequence[Done]], Sequence[EntryResult]]
 
 BUNDLES = ("transaction", "batch")
+_OPERATION = re.compile(r"/?(?:[A-Z][A-Za-z]+/(?:[A-Za-z0-9\-.]{1,64}/)?)?\$[a-z-]+/?(?:\?.*)?", re.DOTALL)
 _IN_RESOURCE = re.compile(r"Bundle\.entry\[(\d+)\]\.resource(?:\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
 class BundleProcessor:
-    """Carries out Bundles on one store."""
+    """Carries out Bundles on one store. `operate` carries out an operation: method, address below the base, body."""
 
     store: ResourceStore
     interactions: Interactions
     retrieve: Retrieve
     offer: Offer
+    operate: Callable[[str, str, Resource | None], Answered] | None = None
 
     def transaction(self, bundle: Resource, *, then: Then | None = None) -> list[EntryResult]:
         """The result of each entry, in the order of the Bundle; after them what `then` does in the same transaction.
@@ -88,6 +90,9 @@ class BundleProcessor:
     def _one(self, raw: Resource, index: int, faults: Sequence[Fault], addresses: Collection[str]) -> EntryResult:
         own = _of_entry(faults, index)
         try:
+            if self.operate is not None and _OPERATION.fullmatch(str(raw["request"]["url"])):
+                # Faults of its body are for the operation to judge: $validate is there to find them.
+                return self.operate(raw["request"]["method"], str(raw["request"]["url"]), raw.get("resource"))
             entry = read_entry(raw, index, self.offer)
             if own:
                 raise r4.refusal(own)

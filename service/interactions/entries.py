@@ -95,7 +95,7 @@ def read_entry(raw: Mapping[str, Any], index: int, offer: Offer) -> Entry:
                 "The url of this entry is none this server carries out in a Bundle.",
                 where=f"{path}.request.url",
                 rule="An entry reads, searches or writes resources: Type, Type?query, Type/id, Type/id/_history/version.",
-                repair="Call operations by a request of their own.",
+                repair="Call operations by a request of their own, or by an entry of a batch.",
                 spec=TRANSACTION_SPEC,
             )
         )

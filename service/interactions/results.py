@@ -26,4 +26,13 @@ class Done:
     not_modified: bool = False  # found, and the caller said that it holds this version already
 
 
-EntryResult = Done | ServiceError
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an operation answered that an entry of a batch called: its status, and a resource or an OperationOutcome."""
+
+    status: int
+    resource: dict[str, Any] | None = None
+    location: str = ""
+
+
+EntryResult = Done | Answered | ServiceError

@@ -16,7 +16,7 @@ from service.fhir.json_text import read_json
 from service.fhir.outcomes import operation_outcome
 from service.fhir.times import instant
 from service.interactions.bundles import BUNDLES, BundleProcessor, Then
-from service.interactions.results import Done, EntryResult
+from service.interactions.results import Answered, Done, EntryResult
 from service.web.errors import status_of
 from service.web.preferences import ASSESS_ELSEWHERE, Return, check_assess, read_preferences
 from service.web.resources import STATUS, written_outcome
@@ -112,6 +112,8 @@ def entry_of(result: EntryResult, *, address: str, wanted: Return | None) -> Res
     """One entry of the answer. What was written is repeated only if the caller prefers it; what was read always is."""
     if isinstance(result, ServiceError):
         return {"response": {"status": _status_line(status_of(result)), "outcome": operation_outcome(result.faults)}}
+    if isinstance(result, Answered):
+        return _of_operation(result)
     status = _status(result)
     response: Resource = {"status": _status_line(status)}
     entry: Resource = {}
@@ -132,6 +134,18 @@ def entry_of(result: EntryResult, *, address: str, wanted: Return | None) -> Res
     if "resource" not in entry:
         entry.pop("fullUrl", None)
     return {**entry, "response": response}
+
+
+def _of_operation(answered: Answered) -> Resource:
+    """What an operation answered; why it refused stands where the outcome of any other entry does."""
+    response: Resource = {"status": _status_line(answered.status)}
+    if answered.location:
+        response["location"] = answered.location
+    if answered.resource is None:
+        return {"response": response}
+    if answered.status >= 400:
+        return {"response": {**response, "outcome": answered.resource}}
+    return {"resource": answered.resource, "response": response}
 
 
 def _status(done: Done) -> int:

@@ -263,6 +263,50 @@ def test_R35_each_entry_of_a_batch_is_for_itself(stored: FlaskClient) -> None:
     assert [one["response"]["etag"] for one in results[8]["resource"]["entry"]] == ['W/"2"', 'W/"1"']
 
 
+def test_operations_can_be_called_in_a_batch(stored: FlaskClient, hip_case: Resource) -> None:
+    """Each as a request of its own would be: levels, addresses with a query, stored resources, refusals."""
+    form = {**hip_case, "id": "in-a-batch", "subject": {"reference": "Patient/in-a-batch"}}
+    for kind, body in (("Patient", {"resourceType": "Patient", "id": "in-a-batch"}), ("QuestionnaireResponse", form)):
+        assert send(stored, "PUT", f"/{kind}/in-a-batch", body).status_code in (200, 201)
+    found = answers(
+        post(
+            stored, "batch",
+            entry("POST", "$assess", hip_case),
+            entry("POST", "QuestionnaireResponse/in-a-batch/$assess"),
+            entry("GET", "Patient/in-a-batch/$everything?_type=Patient"),
+            entry("POST", "Observation/$validate", {"resourceType": "Observation"}),
+            entry("POST", "$assess", {"resourceType": "Patient"}),
+            entry("GET", "Patient/nobody/$everything"),
+            entry("GET", "$no-such-thing"),
+            entry("GET", "$assess"),
+            entry("POST", "Observation", {"resourceType": "Observation", "status": "final", "code": {"text": "beside"}}),
+            entry("GET", "Patient/in-a-batch"),
+        ),
+        "batch",
+    )
+    statuses = [one["response"]["status"][:3] for one in found]
+    assert statuses == ["200", "200", "200", "200", "422", "404", "404", "405", "201", "200"]
+    assert [one["resource"]["resourceType"] for one in found[:3]] == ["RiskAssessment", "RiskAssessment", "Bundle"]
+    alone = read_json(send(stored, "POST", "/$assess", hip_case))
+    assert found[0]["resource"]["prediction"] == alone["prediction"]
+    assert found[2]["resource"]["link"][0]["url"] == "http://localhost/fhir/Patient/in-a-batch/$everything?_type=Patient"
+    for refused in found[4:8]:
+        assert refused["response"]["outcome"]["issue"][0]["diagnostics"] and "resource" not in refused
+
+
+def test_an_operation_in_a_batch_leaves_the_batch_its_own_request(stored: FlaskClient) -> None:
+    """The request inside has its own state; the id is the same, so that the log tells what belongs together."""
+    response = post(stored, "batch", entry("GET", "Patient/x/$everything"), X_Request_Id="batch-7")
+    assert response.headers["X-Request-Id"] == "batch-7" and response.status_code == 200
+    assert response.content_type.startswith("application/fhir+json")
+
+
+def test_a_transaction_calls_no_operations(stored: FlaskClient, hip_case: Resource) -> None:
+    refused = post(stored, "transaction", entry("POST", "$assess", hip_case))
+    (issue,) = issues_of(refused, 400, "not-supported")
+    assert "batch" in issue["diagnostics"]
+
+
 def test_R40_a_type_that_is_not_stored_fails_alone(stored: FlaskClient) -> None:
     unknown = {"resourceType": "Slot", "schedule": {"reference": "Schedule/1"}, "status": "free",
                "start": "2026-01-01T10:00:00Z", "end": "2026-01-01T11:00:00Z"}

@@ -80,6 +80,13 @@ def warn_if_reachable(settings: Settings) -> None:
             fg="yellow",
             err=True,
         )
+    elif not settings.hooks_url and not settings.public_url and settings.answers_to is None:
+        click.secho(
+            "WARNING: the address that tokens have to be made for is taken from each request, so that one made for another "
+            "service may pass. Set HIPSPINE_HOOKS_URL, HIPSPINE_PUBLIC_URL or HIPSPINE_ALLOWED_HOSTS.",
+            fg="yellow",
+            err=True,
+        )
     if not settings.loopback:
         stored = "" if settings.database is None else ", and READ, CHANGE AND DELETE EVERY PATIENT RECORD STORED IN IT"
         click.secho(

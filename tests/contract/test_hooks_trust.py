@@ -210,6 +210,10 @@ def test_it_is_said_loudly_how_hooks_are_guarded(settings: Settings, capsys: pyt
     assert "WARNING: CDS Hooks ask no caller for a token (HIPSPINE_HOOKS_AUTH=off)" in said(host="0.0.0.0", hooks_auth="off")
     assert "WARNING: no record system is trusted yet" in said(host="0.0.0.0")
     assert "CDS Hooks" not in said(host="0.0.0.0", hooks_issuers="a=https://a/jwks")
+    trusting = {"host": "0.0.0.0", "hooks_issuers": "a=https://a/jwks"}
+    assert "is taken from each request" in said(**trusting)
+    for known in ({"hooks_url": "https://h.example"}, {"public_url": "https://h.example/fhir"}, {"allowed_hosts": "h.example"}):
+        assert "is taken from each request" not in said(**trusting, **known)
 
 
 # --- discovery ----------------------------------------------------------------------------------------------------

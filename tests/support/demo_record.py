@@ -93,6 +93,7 @@ class DemoRecord(StubEhr):
     service: str = ""
     shown: dict[str, Resource] = field(default_factory=dict)  # card uuid -> the card and the service it is of
     morning: int = 0
+    questions: dict[str, str] = field(default_factory=dict)  # of the form, by linkId
 
     def begin(self) -> None:
         """Back to the first morning: two patients, their forms, hip pain on both problem lists, no orders."""
@@ -231,14 +232,15 @@ class DemoRecord(StubEhr):
 
     def _answers(self, about: Sequence[Resource]) -> list[Resource]:
         """What the form says, question by question, in the words of the form itself."""
-        form = requests.get(f"{self.service}/fhir/Questionnaire/hip-spine-intake", timeout=30).json()
-        questions = dict(_questions(form["item"]))
+        if not self.questions:
+            form = requests.get(f"{self.service}/fhir/Questionnaire/hip-spine-intake", timeout=30).json()
+            self.questions = dict(_questions(form["item"]))
         given = [one for one in about if one["resourceType"] == "QuestionnaireResponse"]
         return [
-            {"question": questions[item["linkId"]], "answer": _word(item["answer"][0])}
+            {"question": self.questions[item["linkId"]], "answer": _word(item["answer"][0])}
             for response in given
             for item in _answered(response["item"])
-            if item["linkId"] in questions
+            if item["linkId"] in self.questions
         ]
 
 

@@ -85,6 +85,7 @@ Resource = dict[str, Any]
 
 INPUTS = {"validate": VALIDATE, "everything": EVERYTHING}  # of operations on types of any kind
 EXAMPLE_ANSWERS = 3
+WARM_AFTER_SECONDS = 1.0  # the requests that wait for the start are answered first: they would share the interpreter with it
 
 
 def create_app(
@@ -268,8 +269,8 @@ def start_background(app: Flask, address: str) -> Iterator[None]:
 
 def _warm_more_after_the_first_answer(app: Flask) -> None:
     """So that nobody who waits for the start waits for this too, and a process that nobody asks anything does nothing."""
-    # Ends with the process: it only makes what a request would make for itself.
-    thread = threading.Thread(target=warm_more, args=(app.extensions["hipspine-service"],), name="warm-up", daemon=True)
+    thread = threading.Timer(WARM_AFTER_SECONDS, warm_more, (app.extensions["hipspine-service"],))
+    thread.daemon = True  # ends with the process: it only makes what a request would make for itself
 
     def begin(*_: object, **__: object) -> None:
         request_finished.disconnect(begin, app)

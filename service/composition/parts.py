@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 Resource = dict[str, Any]
 
-WARM_ANSWERS = 5
+WARM_ANSWERS = 20  # a first form of 60 answers then takes about four times as long as the second
 
 
 @dataclass(frozen=True, slots=True)

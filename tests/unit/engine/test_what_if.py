@@ -64,10 +64,10 @@ def small() -> KnowledgeBase:
         constants={**knowledge.constants, **further},
         red_flags=(RedFlagRule("nerve", "Nerve", "neurological", "urgent", both, "A nerve.", "Look."),),
         referrals=(
-            Referral("surgeon", ("red-flag:nerve",), "s", "", "Surgeon", "Nerve."),
-            Referral("spine-clinic", ("pattern:spine", "condition:disc"), "s", "", "Spine", "Spine."),
-            Referral("hip-clinic", ("pattern:hip", "condition:hip_oa"), "s", "", "Hip", "Hip."),
-            Referral("review", others, "s", "", "Review", "."),
+            Referral("surgeon", ("red-flag:nerve",), "surgeon", "", "Surgeon", "Nerve."),
+            Referral("spine-clinic", ("pattern:spine", "condition:disc"), "spine-clinic", "", "Spine", "Spine."),
+            Referral("hip-clinic", ("pattern:hip", "condition:hip_oa"), "hip-clinic", "", "Hip", "Hip."),
+            Referral("review", others, "review", "", "Review", "."),
         ),
     )
 

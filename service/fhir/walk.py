@@ -244,6 +244,9 @@ class Walk:
             if target.form == "contained":
                 self._local(target, targets, (where, "reference"))
                 return
+            if target.form == "other" and "/" not in reference and "?" not in reference and reference not in self.addresses:
+                self.faults.append(wording.no_reference((where, "reference")))
+                return
             kind = target.type or self.addresses.get(reference, "")
             if kind and kind not in resource_types():
                 self.faults.append(wording.unknown_target((where, "reference")))

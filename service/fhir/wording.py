@@ -174,6 +174,13 @@ def unknown_target(where: Where) -> Fault:
                  spec="http://hl7.org/fhir/R4/references.html")
 
 
+def no_reference(where: Where) -> Fault:
+    return Fault("value", "The reference leads nowhere: it is neither an address nor Type/id.", path(where),
+                 "A reference is Type/id, an absolute URL, urn:uuid: or urn:oid:, or # and the id of a contained resource.",
+                 "Write it in one of these forms, or give an identifier or a display alone.",
+                 spec="http://hl7.org/fhir/R4/references.html#literal")
+
+
 def more_faults(count: int) -> Fault:
     return Fault("too-costly", "There are more faults than are listed here.", "", f"One answer lists the first {count} faults.",
                  "Mend these and send it again.")

@@ -126,6 +126,16 @@ def constants_are_complete(tables: Tables) -> Iterator[Fault]:
             yield fault("model.csv", row["id"], "the value lies outside its limits.", "value")
 
 
+def incompatible_answers_can_be_given(tables: Tables) -> Iterator[Fault]:
+    findings = {row["id"]: row for row in tables.findings}
+    for row in tables.incompatible:
+        for name, when in ((row["finding_id"], row["when"]), (row["other_id"], row["other_when"])):
+            if name not in findings:
+                yield fault("incompatible.csv", row["finding_id"], f"there is no finding {name!r}.", "finding_id")
+            elif not any(when.holds(answer) for answer in telling_answers(findings[name], [{"when": when}])):
+                yield fault("incompatible.csv", row["finding_id"], f"{when} is true of no answer to {name}.", "when")
+
+
 def red_flags_point_at_known_things(tables: Tables) -> Iterator[Fault]:
     findings = {row["id"]: row for row in tables.findings}
     conditions, claims = ids(tables.conditions), ids(tables.claims, "claim_id")
@@ -215,7 +225,8 @@ def _unknown(table: str, row: Row, key: str, known: Mapping[str, Collection[str]
 
 RULES = (
     ids_are_unique, sources_exist, condition_priors_are_a_distribution, groups_have_known_members,
-    findings_fit_their_answer_type, *EVIDENCE_RULES, *CLUSTER_RULES, constants_are_complete, red_flags_point_at_known_things,
+    findings_fit_their_answer_type, *EVIDENCE_RULES, *CLUSTER_RULES, constants_are_complete, incompatible_answers_can_be_given,
+    red_flags_point_at_known_things,
     qualifiers_point_at_known_things,
     referrals_cover_what_they_must, claims_are_carried, *LEVEL_RULES, *PLAN_RULES, *SAFETY_RULES,
 )

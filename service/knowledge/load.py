@@ -21,6 +21,7 @@ from service.engine.model import (
     Estimate,
     Finding,
     Group,
+    Incompatible,
     KnowledgeBase,
     Level,
     LevelRate,
@@ -182,6 +183,9 @@ def build_knowledge_base(tables: Tables, version: str) -> KnowledgeBase:
         controversies={row["finding_id"]: row["text"] for row in tables.controversies},
         levels=tuple(LevelShare(**row) for row in tables.levels),
         level_rates=tuple(LevelRate(**row) for row in tables.level_findings),
+        incompatible=tuple(
+            Incompatible(row["finding_id"], row["when"], row["other_id"], row["other_when"]) for row in tables.incompatible
+        ),
         stages=tuple(StageRate(**{**row, "stage": int(row["stage"])}) for row in tables.stages),
         plan_rules=tuple(PlanRule(**row) for row in tables.plan_rules),
         qualifiers=tuple(Qualifier(**row) for row in tables.qualifiers),

@@ -42,6 +42,7 @@ class Tables:
     levels: tuple[Row, ...]
     level_findings: tuple[Row, ...]
     stages: tuple[Row, ...]
+    incompatible: tuple[Row, ...]
     plan_rules: tuple[Row, ...]
     qualifiers: tuple[Row, ...]
     clusters: tuple[Row, ...]
@@ -99,6 +100,15 @@ class FindingSchema(TableSchema):
     present_when = Statement(empty=True)
     valid_days = Number(1, 36_500, empty=True)
     lifelong = YesNo()
+
+
+class IncompatibleSchema(TableSchema):
+    key = "finding_id"
+
+    finding_id = Text()
+    when = Statement()
+    other_id = Text()
+    other_when = Statement()
 
 
 class BackgroundRateSchema(TableSchema):
@@ -359,6 +369,7 @@ SCHEMAS: Mapping[str, type[TableSchema]] = {
     "levels.csv": LevelShareSchema,
     "level_findings.csv": LevelRateSchema,
     "stages.csv": StageRateSchema,
+    "incompatible.csv": IncompatibleSchema,
     "plan_rules.json": PlanRuleSchema,
     "qualifiers.json": QualifierSchema,
     "clusters.csv": ClusterSchema,

@@ -11,6 +11,7 @@ from typing import Any
 from service.engine.model import Answer, Case
 from service.errors import InvalidInput
 from service.fhir.bundles import Held, Resource
+from service.mapping.contradictions import without_contradictions
 from service.mapping.demographics import settle_demographics
 from service.mapping.encounter import find_encounter
 from service.mapping.merge import Merged, merge
@@ -53,6 +54,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
     in_time(notebook, _held_encounters(encounter, submission, index), context)
     merged, side = merge(context, notebook)
     merged = settle_demographics(merged, patient, context, notebook)
+    merged = without_contradictions(merged, context, notebook)
     inputs = _inputs(merged, [held for _, held in notebook.recorded])
     demographic = _patient_input(subject, patient)
     _note_unresolved(submission, index, notebook)

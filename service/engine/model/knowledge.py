@@ -82,6 +82,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Incompatible:
+    """Two answers that cannot both be true of one patient at one time."""
+
+    finding_id: str
+    when: Test
+    other_id: str
+    other_when: Test
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """One of the exclusive outcomes of an observable, with its background rate P(level | no condition)."""
 
@@ -202,6 +212,7 @@ class KnowledgeBase:
     clusters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # a count of positive tests -> its parts
     published_clusters: tuple[Cluster, ...] = ()
     threats: Mapping[str, Threat] = field(default_factory=dict)
+    incompatible: tuple[Incompatible, ...] = ()
 
     @cached_property
     def _by_id(self) -> dict[str, Finding]:

@@ -493,6 +493,11 @@ def test_each_bundle_entry_has_contained_resources_of_its_own() -> None:
     assert brief(wrong) == [("invariant", "Bundle.entry[1].resource.subject.reference")]
 
 
+@pytest.mark.parametrize("literal", ["not a ref", "1"])
+def test_a_reference_that_leads_nowhere_is_refused(literal: str) -> None:
+    assert brief(small(subject={"reference": literal})) == [("value", "Observation.subject.reference")]
+
+
 # --- types -----------------------------------------------------------------------------------------------------------
 
 

@@ -154,6 +154,10 @@ BREACHES = {
     "a red flag for an unknown condition": Breach(
         "red_flags_point_at_known_things",
         "red_flags.json", "id", "aaa", "red_flags.json row aaa column conditions", "no 'aorta'", {"conditions": ["aorta"]}),
+    "an answer that cannot be given, said not to fit another": Breach(
+        "incompatible_answers_can_be_given",
+        "incompatible.csv", "finding_id", "failed_hip_treatment", "row failed_hip_treatment column when", "true of no answer",
+        {"other_when": "=cured"}),
     "a qualifier of an answer there is not": Breach(
         "qualifiers_point_at_known_things",
         "qualifiers.json", "id", "hip_trial_too_short", "row hip_trial_too_short column value", "no such answer",

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from service.engine.model import Condition, Finding, KnowledgeBase, RedFlagRule
+from service.engine.model import Condition, Finding, Incompatible, KnowledgeBase, RedFlagRule, Test
 from service.fhir.terminology import Terminology, load_terminology
 from service.mapping.case import Reading, ReadingContext, read_submission
 from service.mapping.questionnaire import build_questionnaire
@@ -87,7 +87,11 @@ def small_knowledge() -> KnowledgeBase:
         "There is weakness in the leg.",
         "Grade the power.",
     )
-    return KnowledgeBase("test", (hip_oa,), (), FINDINGS, (), (), (weakness,), (), {}, {})
+    pairs = (
+        Incompatible("motor_any", Test.parse("false"), "progressive_motor_deficit", Test.parse("true")),
+        Incompatible("faber", Test.parse("=negative"), "slr", Test.parse("true")),
+    )
+    return KnowledgeBase("test", (hip_oa,), (), FINDINGS, (), (), (weakness,), (), {}, {}, incompatible=pairs)
 
 
 @pytest.fixture(scope="session")

@@ -265,6 +265,19 @@ def test_A11_a_count_is_a_whole_number(read: Read, respond: Respond, number: Any
         assert fault.kind == "value" and "whole number" in fault.message
 
 
+def test_A11_answers_that_cannot_both_be_true_are_a_conflict_and_both_stay(read: Read, respond: Respond) -> None:
+    reading = read(respond(faber="negative", slr="present"))
+    assert {one.finding_id for one in reading.case.answers} == {"faber", "slr"}
+    assert [(one.kind, "cannot both be true" in one.message) for one in reading.warnings] == [("conflict", True)]
+    assert read(respond(faber="negative", slr="absent")).warnings == ()
+
+
+def test_A11_of_answers_that_cannot_both_be_true_the_one_that_states_a_red_flag_counts(read: Read, respond: Respond) -> None:
+    reading = read(respond(motor_any="absent", progressive_motor_deficit="present"))
+    assert [one.finding_id for one in reading.case.answers] == ["progressive_motor_deficit"]
+    assert "states a red flag" in reading.ignored[0].reason and [one.kind for one in reading.warnings] == ["conflict"]
+
+
 def test_two_answers_to_one_question_are_refused(read: Read, respond: Respond) -> None:
     (fault,) = faults(read, respond(_item=[{"linkId": "fadir", "answer": [coded("present"), coded("absent")]}]))
     assert (fault.kind, fault.where) == ("value", "QuestionnaireResponse.item[0].answer")

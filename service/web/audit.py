@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from service.fhir.audit import Call, audit_event
 from service.records import dataclass
 from service.storage.store import Transaction, Version
 from service.web.address import FHIR_PATH
+from service.web.operations.export import BULK_PATH
 
 _PATIENT = b"Patient/"
 _REFERENCE = re.compile(r"(?:https?://[^\s\"]+/)?Patient/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -37,18 +39,26 @@ class RequestAudit:
     now: Callable[[], datetime]
 
     def listen(self, transaction: Transaction, written: Sequence[Version]) -> None:
-        """Write the event of the request in work with the first transaction of it that writes anything."""
-        if not has_request_context() or not _is_audited() or g.get("audited"):
+        """Write the event of the request in work with what it writes. Entries of a batch are for themselves: each has its own."""
+        if not has_request_context() or not _is_audited():
             return
         about = [version for version in written if version.type != "AuditEvent"]
         if about:
-            transaction.create(audit_event(self._of_write(about)))
-            transaction.afterwards(_mark)
+            call = self._of_write(about)
+            transaction.create(audit_event(call))
+            transaction.afterwards(partial(_mark, call.patients))
 
     def of_response(self, response: Response) -> dict[str, Any] | None:
-        """The event of a request as it ended; None if it is stored already, or none is kept of such a request."""
-        if not _is_audited() or (g.get("audited") and response.status_code < 400):
+        """The event of a request as it ended; None if it is stored already, or none is kept of such a request.
+
+        A Bundle may write about one patient and show another: of those shown beside there is an event of its own.
+        """
+        if not _is_audited():
             return None
+        written: set[str] | None = g.get("audited")  # patients
+        if written is not None and response.status_code < 400:
+            beside = [one for one in self._shown(response) if one.partition("/_history/")[0] not in written]
+            return audit_event(self._call(response.status_code, [], beside)) if beside else None
         target = _of_version(_target() or _created(response), response)
         own = [target] if target.startswith(_PATIENT.decode()) else []
         targets = [target] if target else []
@@ -77,7 +87,7 @@ class RequestAudit:
             targets=tuple(targets),
             patients=tuple(dict.fromkeys(patients)),
             query=_asked(self.address()) if asked else "",
-            operation=segments[-1].removeprefix("$") if interaction == "operation" else "",
+            operation=_operation(segments) if interaction == "operation" else "",
         )
 
     def _shown(self, response: Response) -> Iterator[str]:
@@ -113,11 +123,13 @@ def patients_in(text: bytes, address: str) -> Iterator[str]:
 
 
 def _is_audited() -> bool:
-    return _rule().startswith(FHIR_PATH) and request.method != "OPTIONS"
+    """Everything below /fhir that has a route, and the files of an export: who asks how far one is sees nobody's data."""
+    file = _rule().startswith(f"{BULK_PATH}/") and "name" in (request.view_args or {})
+    return (_rule().startswith(FHIR_PATH) or file) and request.method != "OPTIONS"
 
 
-def _mark() -> None:
-    g.audited = True
+def _mark(patients: Sequence[str]) -> None:
+    g.audited = {*g.get("audited", ()), *(one.partition("/_history/")[0] for one in patients)}
 
 
 def _rule() -> str:
@@ -137,15 +149,19 @@ def _target() -> str:
 
 def _asked(address: str) -> str:
     """What was asked as it arrived: method and address, and after an empty line the form of a search by POST."""
-    line = f"{request.method} {address}{request.full_path.removeprefix(FHIR_PATH).rstrip('?')}"
+    line = f"{request.method} {address.removesuffix(FHIR_PATH)}{request.full_path.rstrip('?')}"
     form = g.get("form", b"")[:_LONGEST_FORM].decode("utf-8", "replace")
     return f"{line}\n\n{form}" if form else line
+
+
+def _operation(segments: list[str]) -> str:
+    return segments[-1].removeprefix("$") if segments[-1].startswith("$") else "export"
 
 
 def interaction_of(segments: list[str], method: str) -> str:
     """The interaction of R4 that a method of a route is; `segments` are those of the route after the base."""
     last = segments[-1] if segments else ""
-    if last.startswith("$"):
+    if last.startswith("$") or BULK_PATH.strip("/") in segments:
         return "operation"
     if not segments:
         return "transaction"

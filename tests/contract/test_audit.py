@@ -129,7 +129,7 @@ def two_patients(kind: str) -> Resource:
         ("POST", "/Patient", {"resourceType": "Patient"}),
         ("DELETE", "/Patient/w1", None),
         ("POST", "", two_patients("transaction")),
-        ("POST", "", two_patients("batch")),
+        ("POST", "", {**two_patients("batch"), "entry": two_patients("batch")["entry"][:1]}),
     ],
 )
 def test_T5_a_write_and_its_event_are_stored_together(
@@ -205,6 +205,32 @@ def test_T5_an_event_about_a_version_is_found_by_the_resource(audited: FlaskClie
         assert {one["resource"]["resourceType"] for one in found} == {"AuditEvent", "Patient"}, query
     back = audited.get("/fhir/Patient?_id=a4&_revinclude=AuditEvent:entity").get_json(force=True)["entry"]
     assert "AuditEvent" in {one["resource"]["resourceType"] for one in back}
+
+
+def test_T5_a_bundle_that_writes_of_one_patient_and_shows_another_names_both(audited: FlaskClient) -> None:
+    audited.put("/fhir/Patient/shown", data='{"resourceType":"Patient","id":"shown"}', content_type=JSON)
+    bundle = two_patients("batch")
+    bundle["entry"].append({"request": {"method": "GET", "url": "Patient/shown"}})
+    events(audited)
+    audited.post("/fhir", data=json.dumps(bundle), content_type=JSON)
+    assert [named(one, "1") for one in events(audited)] == [["Patient/b1"], ["Patient/b2"], ["Patient/shown"]]
+    bundle["entry"].pop()
+    audited.post("/fhir", data=json.dumps(bundle), content_type=JSON, headers={"Prefer": "return=representation"})
+    assert [set(named(one, "1")) for one in events(audited)] == [{"Patient/b1"}, {"Patient/b2"}]
+
+
+def test_T5_who_fetches_the_file_of_an_export_is_kept_and_who_asks_how_far_it_is_is_not(audited: FlaskClient) -> None:
+    exports = audited.application.extensions["hipspine-beside"].exports
+    audited.put("/fhir/Patient/bulk", data='{"resourceType":"Patient","id":"bulk"}', content_type=JSON)
+    job = audited.get("/fhir/$export?_type=Patient", headers={"Prefer": "respond-async"}).headers["Content-Location"]
+    assert exports.work_once()
+    events(audited)
+    assert audited.get(job.removeprefix("http://localhost")).status_code == 200
+    assert events(audited) == []
+    assert audited.get(f"{job.removeprefix('http://localhost')}/Patient.ndjson").status_code == 200
+    (event,) = events(audited)
+    assert (event["subtype"][0]["code"], event["outcomeDesc"], event["outcome"]) == ("operation", "$export", "0")
+    assert base64.b64decode(entity(event, "24")["query"]).decode() == f"GET {job}/Patient.ndjson"
 
 
 def test_T5_a_search_is_kept_as_it_was_asked(audited: FlaskClient) -> None:

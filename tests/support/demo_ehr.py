@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,6 +44,8 @@ def main(*arguments: str) -> None:
         if "--once" in arguments:
             return
         record.begin()
+        for number in (signal.SIGINT, signal.SIGTERM):  # either way HipSpine is stopped too, in a shell's background as well
+            signal.signal(number, signal.default_int_handler)
         say(f"\nNow play it yourself: {record.url}/ (Ctrl-C ends it)")
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()

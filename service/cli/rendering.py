@@ -19,6 +19,7 @@ from service.engine.model import Assessment, Contribution
 from service.mapping.writers.combined import combined_sentences
 from service.mapping.writers.evidence import strongest
 from service.mapping.writers.extensions import clean
+from service.mapping.writers.letter import child, emergency
 from service.mapping.writers.levels import level_sentences
 from service.mapping.writers.narrative import balance, screening_sentences
 from service.mapping.writers.percentages import decimals
@@ -98,6 +99,7 @@ def _answer(written: dict[str, Any], assessment: Assessment, vocabulary: Vocabul
     leader, (low, high) = _predictions(written, "source-pattern")[0], _interval(_predictions(written, "source-pattern")[0])
     codes = {reason.code for reason in assessment.undecided}
     key = "answer-no-findings" if "no-findings" in codes else "answer-undecided" if codes else "answer"
+    key = "answer-emergency" if emergency(assessment) else "answer-under-18" if child(assessment) else key
     told = texts(key, pattern=_label(leader), percent=f"{_percent(leader)}%", low=f"{low}%", high=f"{high}%")
     parts: list[RenderableType] = [Padding(Text(told, style="bold yellow" if codes else "bold green"), (1, 0, 0, 0))]
     parts += [Text(f"  {vocabulary.undecided_text(reason)}", style="yellow") for reason in assessment.undecided]
@@ -163,6 +165,8 @@ def _evidence(result: Result, vocabulary: Vocabulary) -> list[RenderableType]:
     assessment, texts = result.assessment, vocabulary.texts
     leader = assessment.patterns[0]
     parts: list[RenderableType] = []
+    if emergency(assessment) or child(assessment):
+        return parts  # nothing that argues for or against a source
     if leader.explanation is not None:
         label = vocabulary.outcome_label(leader)
         for heading, supporting, style in (("why-heading", True, "green"), ("why-not-heading", False, "red")):

@@ -23,7 +23,6 @@ from service.engine.model import (
     Explanation,
     KnowledgeBase,
     Prediction,
-    RedFlag,
     RedFlagScreen,
     Undecided,
     UndecidedCode,
@@ -34,7 +33,7 @@ from service.engine.odds import expit
 from service.engine.plan import overall_urgency, recommend
 from service.engine.prospects import Outlook, Prospects
 from service.engine.red_flags import screen
-from service.engine.safety import is_child, not_examined, reassess_after_days
+from service.engine.safety import is_child, not_examined, not_explained, reassess_after_days
 from service.engine.uncertainty import Uncertainty, measure_uncertainty
 from service.engine.what_if import glance
 from service.engine.what_if import what_if as change_of_answer
@@ -218,17 +217,3 @@ def undecided(
         "alarm-not-explained": bool(not_explained(knowledge, conditions, flags)),
     }
     return tuple(Undecided(code) for code, applies in reasons.items() if applies)
-
-
-def not_explained(knowledge: KnowledgeBase, conditions: Sequence[Prediction], flags: RedFlagScreen) -> tuple[RedFlag, ...]:
-    """Raised flags that are urgent while the conditions they name are, all together, held for less likely than not.
-
-    The flag counts; the figures, which cap every single sign, do not answer it.
-    """
-    probability = {one.target: one.probability for one in conditions}
-    return tuple(
-        flag
-        for flag in flags.raised
-        if flag.urgency in ("emergency", "urgent")
-        and sum(probability.get(name, 0.0) for name in flag.rule.conditions) < knowledge.constant("undecided_leading_below")
-    )

@@ -10,7 +10,19 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from service.engine.ages import ADULT_AGE_YEARS
-from service.engine.model import Answer, Case, Finding, KnowledgeBase, PlanItem, RedFlagScreen, SafetyClass, Test, Threat
+from service.engine.model import (
+    Answer,
+    Case,
+    Finding,
+    KnowledgeBase,
+    PlanItem,
+    Prediction,
+    RedFlag,
+    RedFlagScreen,
+    SafetyClass,
+    Test,
+    Threat,
+)
 
 UNKNOWN = Threat("", ("protects", "specialist", "diagnoses"))
 
@@ -55,6 +67,20 @@ def reassess_after_days(screen: RedFlagScreen, plan: Sequence[PlanItem], knowled
         elif flag.urgency == "soon":
             days.append(int(knowledge.constant("soon_within_days")))
     return min(days, default=None)
+
+
+def not_explained(knowledge: KnowledgeBase, conditions: Sequence[Prediction], flags: RedFlagScreen) -> tuple[RedFlag, ...]:
+    """Raised flags that are urgent while the conditions they name are, all together, held for less likely than not.
+
+    The flag counts; the figures, which cap every single sign, do not answer it.
+    """
+    probability = {one.target: one.probability for one in conditions}
+    return tuple(
+        flag
+        for flag in flags.raised
+        if flag.urgency in ("emergency", "urgent")
+        and sum(probability.get(name, 0.0) for name in flag.rule.conditions) < knowledge.constant("undecided_leading_below")
+    )
 
 
 # --- statements about findings -----------------------------------------------------------------------------------------

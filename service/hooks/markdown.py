@@ -10,7 +10,8 @@ from typing import Any
 from service.assessment.run import Result
 from service.hooks.prefetch import Unseen
 from service.mapping.writers.evidence import strongest
-from service.mapping.writers.narrative import answer, balance, evidence_item, screening_sentences
+from service.mapping.writers.letter import answer
+from service.mapping.writers.narrative import balance, evidence_item, screening_sentences
 from service.mapping.writers.percentages import decimals
 from service.mapping.writers.plan import plan_sentences
 from service.mapping.writers.risk_assessment import printed

@@ -16,6 +16,7 @@ from service.hooks.registry import HookService, HookServices
 from service.hooks.request import HookRequest
 from service.hooks.silence import SilenceRules
 from service.hooks.submission import Known, assess_record
+from service.mapping.writers.letter import emergency
 
 MOST_ORDERS = 5  # cards on orders in one answer
 # What was there and could not be used, as against what was not to be had.
@@ -103,8 +104,8 @@ def _cards(
     for kind in service.cards:
         if kind == "red-flags" and raised(result.assessment):
             yield writer.red_flags()
-        elif known.alarm_only:
-            continue  # without the pain there is no source of it to tell, and no plan for it
+        elif known.alarm_only or emergency(result.assessment):
+            continue  # without the pain there is no source of it to tell; and no source or plan stands beside an emergency
         elif kind in ("source", "source-with-orders"):
             yield writer.source(with_orders=kind == "source-with-orders")
         elif kind == "plan":

@@ -79,6 +79,7 @@ def read_submission(resource: Resource, *, context: ReadingContext) -> Reading:
         contained=subject.contained,
         options=submission.options,
         earlier=notebook.earlier,
+        contradicted=tuple(dict.fromkeys(notebook.contradicted)),
     )
 
 

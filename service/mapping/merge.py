@@ -103,6 +103,7 @@ def _one(statements: Sequence[Statement], finding: Finding, knowledge: Knowledge
             continue  # what was so at an earlier assessment is not in conflict with what is so now
         why = _why(decisive, one, knowledge)
         notebook.ignore(one.source, f"Another answer to {one.finding_id} counts: {why}.", one.where)
+        notebook.contradicted.append(finding.id)
         notebook.warnings.append(
             Fault(
                 "conflict",

@@ -99,6 +99,7 @@ class Reading:
     contained: tuple[Resource, ...] = ()
     options: AssessOptions = NOTHING_MORE
     earlier: EarlierAssessment | None = None
+    contradicted: tuple[str, ...] = ()  # ids of findings to which the submission holds different answers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +153,7 @@ class Notebook:
     statements: list[Statement] = field(default_factory=list)
     complaint_sides: list[Side] = field(default_factory=list)  # sides of the complaint itself (hip pain on the left)
     recorded: list[tuple[Recorded, Held]] = field(default_factory=list)  # diagnoses that raise a red flag, and where they stand
+    contradicted: list[str] = field(default_factory=list)  # ids of findings with different answers of today
     preliminary: bool = False
     earlier: EarlierAssessment | None = None
 

@@ -58,10 +58,10 @@ def change_sentences(change: Change, earlier: EarlierAssessment, vocabulary: Voc
     sentences = [
         texts(
             "change" if before is not None else "change-unknown-before",
-            since=earlier.assessed or "?",
+            since=earlier.assessed[:10] or "?",
             pattern=label,
-            before=f"{decimals(before, 2)}%" if before is not None else "",
-            now=f"{now[change.leading]}%",
+            before=texts.percent(decimals(before, 2)) if before is not None else "",
+            now=texts.percent(now[change.leading]),
         )
     ]
     for reason in change.reasons[:LISTED]:
@@ -71,7 +71,7 @@ def change_sentences(change: Change, earlier: EarlierAssessment, vocabulary: Voc
                 finding=vocabulary.label(reason.finding_id),
                 before=_state(reason.finding_id, reason.before, vocabulary),
                 after=_state(reason.finding_id, reason.after, vocabulary),
-                log_odds=f"{decimals(reason.log_odds, 2):+}",
+                log_odds=texts.number(f"{decimals(reason.log_odds, 2):+}"),
             )
         )
     return [clean(sentence) for sentence in sentences]

@@ -53,8 +53,8 @@ def combined_sentences(assessment: Assessment, vocabulary: Vocabulary) -> list[s
     texts = vocabulary.texts
     spine, hip = partition_percentages([combined.primary_spine, 1.0 - combined.primary_spine])
     sentences = [
-        texts("combined-both", percent=f"{percentage(combined.both)}%"),
-        texts(f"combined-primary-{combined.primary}", spine=f"{spine}%", hip=f"{hip}%"),
+        texts("combined-both", percent=texts.percent(percentage(combined.both))),
+        texts(f"combined-primary-{combined.primary}", spine=texts.percent(spine), hip=texts.percent(hip)),
     ]
     if combined.primary != "undetermined":
         moved = strongest(assessment.spine_versus_hip, supporting=combined.primary == "spine", count=NAMED)
@@ -63,7 +63,7 @@ def combined_sentences(assessment: Assessment, vocabulary: Vocabulary) -> list[s
             sentences.append(texts("combined-primary-why", findings=told))
     shares = partition_percentages([probability for _, probability in combined.stages])
     told = "; ".join(
-        texts("combined-stage", stage=texts(f"combined-stage-{stage}"), percent=f"{share}%")
+        texts("combined-stage", stage=texts(f"combined-stage-{stage}"), percent=texts.percent(share))
         for (stage, _), share in zip(combined.stages, shares, strict=True)
     )
     sentences.append(texts("combined-stages", stages=told))

@@ -100,19 +100,22 @@ def strongest(why: Explanation, *, supporting: bool, count: int) -> Moved:
     return of_one_side(noticeable(why), supporting=supporting, count=count)
 
 
-def rationale(prediction: Prediction, printed: Decimal, prior: Decimal, vocabulary: Vocabulary) -> str:
-    """One plain sentence on a prediction that names the strongest findings for and against."""
+def rationale(
+    prediction: Prediction, printed: Decimal, prior: Decimal, vocabulary: Vocabulary, *, untold: frozenset[str] = frozenset()
+) -> str:
+    """One plain sentence on a prediction that names the strongest findings for and against, but none of `untold` against."""
     why = prediction.explanation
     if why is None or not why.contributions:
         return vocabulary.texts("rationale-no-findings")
     moved = noticeable(why)
+    against = [one for one in moved if one[0].finding_id not in untold] if untold else moved
     count = NAMED if printed >= vocabulary.negligible_below_percent else 1
     return vocabulary.texts(
         "rationale",
-        prior=f"{prior}%",
-        percent=f"{printed}%",
+        prior=vocabulary.texts.percent(prior),
+        percent=vocabulary.texts.percent(printed),
         supporting=_named(of_one_side(moved, supporting=True, count=count), vocabulary),
-        opposing=_named(of_one_side(moved, supporting=False, count=count), vocabulary),
+        opposing=_named(of_one_side(against, supporting=False, count=count), vocabulary),
     )
 
 

@@ -36,9 +36,13 @@ def level_sentences(assessment: Assessment, vocabulary: Vocabulary) -> list[str]
         return []
     texts, negligible = vocabulary.texts, vocabulary.negligible_below_percent
     ranked = sorted((one for one in assessment.levels if one.level != NO_LEVEL), key=lambda one: -one.probability)
-    named = [f"{one.level} {percentage(one.probability)}%" for one in ranked if percentage(one.probability) >= negligible]
+    named = [
+        f"{one.level} {texts.percent(percentage(one.probability))}"
+        for one in ranked
+        if percentage(one.probability) >= negligible
+    ]
     none = next(percentage(one.probability) for one in assessment.levels if one.level == NO_LEVEL)
-    sentences = [texts("levels" if named else "levels-none", levels=", ".join(named), none=f"{none}%")]
+    sentences = [texts("levels" if named else "levels-none", levels=", ".join(named), none=texts.percent(none))]
     for key, sign in (("levels-for", 1.0), ("levels-against", -1.0)):
         reasons = [one for one in ranked[0].reasons if sign * one.log_odds > 0.0][:NAMED] if named else []
         if reasons:

@@ -15,14 +15,15 @@ from decimal import Decimal
 from typing import Any
 
 from service.engine.model import Assessment, Change, Prediction
+from service.engine.safety import not_explained
 from service.mapping.reading import Reading
 from service.mapping.writers import evidence, inputs, narrative
 from service.mapping.writers.care_plan import care_plan, imaging_proposals
 from service.mapping.writers.change import change_extension, change_sentences
 from service.mapping.writers.combined import combined_extensions, combined_rows
 from service.mapping.writers.extensions import clean, nested, part
+from service.mapping.writers.letter import Printed, Story, emergency, seen_on_image
 from service.mapping.writers.levels import level_extensions, level_rows
-from service.mapping.writers.narrative import Printed, Story
 from service.mapping.writers.percentages import decimals, interval, partition_percentages, percentage
 from service.mapping.writers.plan import plan_extensions
 from service.mapping.writers.service_request import service_request
@@ -138,7 +139,7 @@ def write_risk_assessment(
         resource["basis"] = [{"reference": one.reference} for one in reading.inputs]
     resource["prediction"] = [
         *(
-            _prediction(row, (row.prediction.kind, row.prediction.target) in explained, reading, vocabulary)
+            _prediction(row, assessment, (row.prediction.kind, row.prediction.target) in explained, reading, vocabulary)
             for row in (*patterns, *conditions)
         ),
     ]
@@ -179,7 +180,9 @@ def printed(predictions: Sequence[Prediction], vocabulary: Vocabulary) -> list[P
     return printed
 
 
-def _prediction(row: Printed, leading: bool, reading: Reading, vocabulary: Vocabulary) -> Resource:
+def _prediction(
+    row: Printed, assessment: Assessment, leading: bool, reading: Reading, vocabulary: Vocabulary
+) -> Resource:
     prediction = row.prediction
     kind = "partition" if prediction.kind == "pattern" else "marginal"
     extensions = [
@@ -195,8 +198,19 @@ def _prediction(row: Printed, leading: bool, reading: Reading, vocabulary: Vocab
         "outcome": vocabulary.outcome(prediction, reading.case.side),
         "probabilityDecimal": row.percent,
         "qualitativeRisk": vocabulary.qualitative_risk(row.percent),
-        "rationale": clean(evidence.rationale(prediction, row.percent, row.prior, vocabulary)),
+        "rationale": clean(_rationale(row, assessment, vocabulary)),
     }
+
+
+def _rationale(row: Printed, assessment: Assessment, vocabulary: Vocabulary) -> str:
+    """Why the figure is what it is. In an emergency nothing that raised the alarm is told as speaking against anything."""
+    alarms = {one for flag in assessment.red_flags.raised for one in flag.findings} if emergency(assessment) else frozenset()
+    told = evidence.rationale(row.prediction, row.percent, row.prior, vocabulary, untold=frozenset(alarms))
+    for flag in not_explained(vocabulary.knowledge, assessment.conditions, assessment.red_flags):
+        if row.prediction.target in flag.rule.conditions:
+            key = "rationale-image" if seen_on_image(flag, vocabulary) else "rationale-alarm"
+            return f"{told} {vocabulary.texts(key)}"
+    return told
 
 
 def _percent_quantity(value: Decimal) -> Resource:
@@ -367,18 +381,18 @@ def _story(
     subject = reading.subject
     told = change_sentences(change, reading.earlier, context.vocabulary) if change is not None and reading.earlier else []
     return Story(
-        subject=subject.get("display")
-        or subject.get("reference")
-        or (subject.get("identifier") or {}).get("value")
-        or context.vocabulary.texts("subject-unnamed"),
+        subject=clean(str(subject.get("display") or "")) or context.vocabulary.texts("subject-unnamed"),
         when=when,
         patterns=patterns,
         conditions=conditions,
         used=tuple(one.finding_id for one in reading.used if one.value is not None),
-        ignored=[f"{one.what} ({one.where}): {one.reason}" for one in reading.ignored],
-        warnings=[fault.message for fault in reading.warnings],
+        ignored=len(reading.ignored),
+        warnings=len(reading.warnings),
         missing=unanswered,
         values={answer.finding_id: answer.value for answer in reading.case.answers},
         version=context.version,
         change=told,
+        contradicted=reading.contradicted,
+        age_years=reading.case.age_years,
+        sex=reading.case.sex,
     )

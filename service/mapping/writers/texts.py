@@ -25,6 +25,14 @@ class Texts:
         """The sentence of that key with the values put in; KeyError if key or value is missing."""
         return self.templates[key].format(**values)
 
+    def number(self, printed: object) -> str:
+        """A figure as this language writes it: with a decimal comma where that is the custom."""
+        return str(printed).replace(".", self.templates["decimal-mark"])
+
+    def percent(self, printed: object) -> str:
+        """A percentage as this language writes it."""
+        return self.templates["percent"].format(value=self.number(printed))
+
     def __contains__(self, key: str) -> bool:
         return key in self.templates
 

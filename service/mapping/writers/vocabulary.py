@@ -34,6 +34,7 @@ from service.engine.model import (
     UndecidedCode,
     Urgency,
 )
+from service.engine.rules import findings_of
 from service.errors import Fault, KnowledgeBaseError
 from service.fhir.terminology import Terminology
 from service.mapping.answers import ABSENT, PRESENT, answer_code
@@ -127,7 +128,8 @@ class Vocabulary:
             return self.texts("state-present" if value else "state-absent")
         if isinstance(value, str):
             return self.words.choices.get(value, value)
-        unit, printed = "1" if finding_id in self.clusters else self.findings[finding_id].unit, plain_number(value)
+        unit = "1" if finding_id in self.clusters else self.findings[finding_id].unit
+        printed = self.texts.number(plain_number(value))
         if f"unit-{unit}" in self.texts:
             return self.texts(f"unit-{unit}", value=printed)
         return f"{printed} {self.terminology.units.name(unit) or unit}".strip()
@@ -143,6 +145,11 @@ class Vocabulary:
 
     def _told(self, finding_id: str, value: AnswerValue) -> str:
         return self.texts("rationale-item", finding=self.label(finding_id), state=self.state(finding_id, value))
+
+    @cached_property
+    def alarm_questions(self) -> frozenset[str]:
+        """The findings that red-flag rules ask for."""
+        return frozenset(finding_id for rule in self.knowledge.red_flags for finding_id in findings_of(rule.when))
 
     def answered(self, finding_id: str, values: Mapping[str, AnswerValue]) -> str:
         """The same with the answer looked up; the label alone where it is not among `values`."""
@@ -242,7 +249,7 @@ class Vocabulary:
     def limits(self, assessment: Assessment) -> str:
         """What the figures can not say, with the mass that lies at the edge of the model."""
         mass = percentage(assessment.mass_of_three)
-        edge = self.texts("limits-mass", percent=f"{mass}%") if mass else ""
+        edge = self.texts("limits-mass", percent=self.texts.percent(mass)) if mass else ""
         return self.texts("limits", mass=edge)
 
     # --- referrals -----------------------------------------------------------------------------------------------------

@@ -59,7 +59,8 @@ def _flips(found: WhatIf) -> list[FlipSet]:
 
 def _would(flip: FlipSet, outcome: str, vocabulary: Vocabulary) -> str:
     told = "; ".join(vocabulary.told(finding_id, value) for finding_id, value in flip.results)
-    return vocabulary.texts("what-if-flip", results=told, percent=f"{percentage(min(flip.expected, 1.0))}%", outcome=outcome)
+    percent = vocabulary.texts.percent(percentage(min(flip.expected, 1.0)))
+    return vocabulary.texts("what-if-flip", results=told, percent=percent, outcome=outcome)
 
 
 def _referral_label(referral_id: str, vocabulary: Vocabulary) -> str:

@@ -95,6 +95,7 @@ KNOWLEDGE = KnowledgeBase(
         name: Constant(name, value, value, value, "expert", "")
         for name, value in {
             "risk_negligible_below": 0.01, "risk_low_below": 0.2, "risk_moderate_below": 0.5, "soon_within_days": 28,
+            "undecided_leading_below": 0.5,
         }.items()
     },
 )  # fmt: skip
@@ -406,7 +407,8 @@ def test_A12_a_red_flag_comes_first_in_extensions_and_narrative_and_decides_the_
     assert parts(first, "finding") == ["saddle_anaesthesia"]
     assert resource["mitigation"] == "Send to the emergency department now."
     div = resource["text"]["div"]
-    assert 0 < div.index("RED FLAGS") < div.index("Most likely source")
+    assert 0 < div.index("RED FLAGS") < div.index("An emergency has to be excluded first.")
+    assert "Most likely source" not in div and "What speaks against it" not in div
 
 
 def test_A12_no_red_flags_is_said_only_when_every_rule_was_answered(write: Any) -> None:

@@ -16,7 +16,7 @@ READERS = tuple(path for folder in ("mapping/writers", "cli", "hooks") for path 
 # Keys put together from a prefix and a code.
 FAMILIES = (
     "undecided-", "state-", "urgency-", "unit-", "spine-versus-hip-", "plan-kind-", "combined-primary-", "combined-stage-",
-    "robustness-", "card-topic-", "override-reason-", "unseen-", "order-",
+    "robustness-", "person-", "card-topic-", "override-reason-", "unseen-", "order-",
 )
 
 

@@ -276,7 +276,8 @@ def test_B1_a_record_is_read_to_its_end(client: FlaskClient, respond: Callable[.
     last = {**about, "code": {"coding": [{"system": system, "code": "anal_tone_reduced"}]}, "valueBoolean": True}
     other = {**about, "code": {"text": "a measured value"}, "valueString": "x"}
     put(client, {"resourceType": "Patient", "id": "p1"})
-    entries = [{"resource": one, "request": {"method": "POST", "url": "Observation"}} for one in [flag, *[other] * 510, last]]
+    named = [one | {"id": f"o-{number:04}"} for number, one in enumerate([flag, *[other] * 510, last])]
+    entries = [{"resource": one, "request": {"method": "PUT", "url": f"Observation/{one['id']}"}} for one in named]
     assert post(client, "", {"resourceType": "Bundle", "type": "transaction", "entry": entries}).status_code == 200
     told = assess_with(client, visit(respond(pain_groin="present"), "e1", "2026-11-02"))["resource"]
     assert {"saddle_anaesthesia", "anal_tone_reduced"} <= set(used(told))

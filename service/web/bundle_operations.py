@@ -38,7 +38,9 @@ def operation_runner(app: Flask) -> Callable[[str, str, Resource | None], Answer
 def _environ(method: str, url: str, body: bytes) -> dict[str, Any]:
     """The WSGI environment of the batch, as it would be for a request of the operation alone."""
     path, _, query = url.lstrip("/").partition("?")
-    environ = {name: value for name, value in request.environ.items() if not name.startswith(("HTTP_", "werkzeug.", "flask."))}
+    # What a trusted proxy changed stays with it: the check of the host asks for what was sent.
+    left_out = ("HTTP_", "werkzeug.request", "flask.")
+    environ = {name: value for name, value in request.environ.items() if not name.startswith(left_out)}
     environ |= {name: request.environ[name] for name in _KEPT if name in request.environ}
     return environ | {
         "REQUEST_METHOD": method,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from support.fhir_calls import Resource, issues_of, made, observation, patient, read_json, send
 from werkzeug.test import TestResponse
+
+from service.app import create_app
+from service.composition.parts import Service
+from service.settings import Settings
 
 
 def urn() -> str:
@@ -299,6 +304,16 @@ def test_an_operation_in_a_batch_leaves_the_batch_its_own_request(stored: FlaskC
     response = post(stored, "batch", entry("GET", "Patient/x/$everything"), X_Request_Id="batch-7")
     assert response.headers["X-Request-Id"] == "batch-7" and response.status_code == 200
     assert response.content_type.startswith("application/fhir+json")
+
+
+def test_R56_an_operation_in_a_batch_answers_with_the_outer_address(service: Service, tmp_path: Path) -> None:
+    app = create_app(Settings(data_folder=str(tmp_path), trusted_proxies="127.0.0.1"), service=service)
+    client = app.test_client()
+    send(client, "PUT", "/Patient/outer", {"resourceType": "Patient", "id": "outer"})
+    forwarded = {"X_Forwarded_Proto": "https", "X_Forwarded_Host": "outer.example", "X_Forwarded_Prefix": "/x"}
+    (found,) = answers(post(client, "batch", entry("GET", "Patient/outer/$everything"), **forwarded), "batch")
+    assert found["resource"]["entry"][0]["fullUrl"] == "https://outer.example/x/fhir/Patient/outer"
+    app.extensions["hipspine-store"].close()
 
 
 def test_a_transaction_calls_no_operations(stored: FlaskClient, hip_case: Resource) -> None:

@@ -17,11 +17,16 @@ OTHER_SOURCES = {"hip": ("spine", "sij"), "spine": ("hip",)}  # patterns under w
 
 @dataclass(frozen=True, slots=True)
 class OrderAdvice:
-    """An order that fits the record badly: because another source leads, because of signs against the hip, or both."""
+    """An order that fits the record badly: because another source leads, because of signs against the hip, or both.
+
+    `fits`: the source it is aimed at is the likelier one all the same, so that the signs are told and nothing is advised
+    against it.
+    """
 
     order: RecognisedOrder
     leads: bool
     signs: tuple[Sign, ...]
+    fits: bool
     offered: tuple[str, ...]  # referral ids
     recommended: str  # one of them, or empty
 
@@ -54,9 +59,11 @@ def order_advice(result: Result, orders: Sequence[RecognisedOrder], rules: Order
         if order.rule.services & proposed and not order.rule.needs_site:
             continue
         leads = _leads(assessment, order, rules)
-        against = signs if order.rule.region == "hip" and _spine_as_likely(assessment) else ()
+        against = signs if order.rule.region == "hip" else ()
+        fits = not leads and not _spine_as_likely(assessment)
         if leads or against:
-            yield OrderAdvice(order, leads, against, *_offers(assessment, order, leads=leads, signs=against))
+            offered = _offers(assessment, order, leads=leads, signs=against)
+            yield OrderAdvice(order, leads, against, fits, offered, offered[0] if offered and not fits else "")
 
 
 def _leads(assessment: Assessment, order: RecognisedOrder, rules: OrderRules) -> bool:
@@ -76,8 +83,8 @@ def _given(sign: Sign, result: Result) -> bool:
 
 def _offers(
     assessment: Assessment, order: RecognisedOrder, *, leads: bool, signs: Sequence[Sign]
-) -> tuple[tuple[str, ...], str]:
-    """Referral ids to offer, and the one to recommend.
+) -> tuple[str, ...]:
+    """Referral ids to offer, the one to recommend first.
 
     The rule's alternatives (an image of the other region), and what the assessment would do first. An image is recommended
     where treatment of the hip has failed or its MRI was normal, for that is a reason to image; otherwise the referral is.
@@ -87,5 +94,4 @@ def _offers(
     if assessment.patterns[0].target == "sij":
         instead = []
     chosen = [one.referral.id for one in first]
-    offers = tuple(dict.fromkeys([*instead, *chosen] if signs else [*chosen, *instead]))
-    return offers, offers[0] if offers else ""
+    return tuple(dict.fromkeys([*instead, *chosen] if signs else [*chosen, *instead]))

@@ -207,10 +207,10 @@ class CardWriter:
         drafts = self._drafts(identity)
         suggestions = [
             *(drafts.aimed_at(advice.order, rule.aim_at) if rule.aim_at and leader == "spine" else ()),
-            *drafts.instead_of(advice.order, offers, recommended=advice.recommended),
+            *drafts.instead_of(advice.order, offers, recommended=advice.recommended, keep=advice.fits),
         ]
         detail = self._detail.order(self._reasons(advice, called))
-        indicator: Indicator = "info" if undecided and not advice.signs else "warning"
+        indicator: Indicator = "info" if advice.fits or (undecided and not advice.signs) else "warning"
         return self._issued("order", identity, indicator, fitted(*candidates), detail, suggestions, "at-most-one")
 
     # --- parts ---------------------------------------------------------------------------------------------------------

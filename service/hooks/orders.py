@@ -19,6 +19,7 @@ from service.records import dataclass
 Resource = dict[str, Any]
 Region = Literal["hip", "spine"]
 
+PRESSING = ("asap", "stat")  # somebody has a reason that the record may not show
 OVER = ("revoked", "completed", "entered-in-error")  # states of an order that nobody can act on any more
 # A code that says as much as our word, or more, or overlaps with it, names the service. One that says less needs the body site.
 NAMES = ("equal", "equivalent", "narrower", "inexact")
@@ -70,6 +71,11 @@ class RecognisedOrder:
     def reference(self) -> str | None:
         """How an action may name it; None if the client gave it no id."""
         return f"ServiceRequest/{self.draft['id']}" if self.draft.get("id") else None
+
+    @property
+    def may_be_removed(self) -> bool:
+        """Whether to offer its removal: only of a draft, and of none that presses."""
+        return self.draft.get("status") == "draft" and self.draft.get("priority") not in PRESSING
 
 
 class _OrderSchema(Schema):

@@ -15,7 +15,7 @@ from service.hooks.prefetch import RecordReader, Unseen, gather
 from service.hooks.registry import HookService, HookServices
 from service.hooks.request import HookRequest
 from service.hooks.silence import SilenceRules
-from service.hooks.submission import Known, assess_record
+from service.hooks.submission import Known, assess_record, of_another_patient
 from service.mapping.writers.letter import emergency
 
 MOST_ORDERS = 5  # cards on orders in one answer
@@ -63,7 +63,8 @@ def answer_hook(
     MissingData where data that are needed cannot be had. Never stores anything.
     """
     concerns_orders = "order" in service.cards
-    orders = recognised(request.draft_orders, parts.orders, parts.assessment.terminology) if concerns_orders else ()
+    drafts = [draft for draft in request.draft_orders if not of_another_patient(draft, request)] if concerns_orders else []
+    orders = recognised(drafts, parts.orders, parts.assessment.terminology)
     if concerns_orders and not orders:
         return HookAnswer({"cards": []})  # orders of other kinds: nothing is fetched or read for them
     record = gather(service, request, parts.reader, asked=asked)

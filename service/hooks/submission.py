@@ -198,6 +198,11 @@ def _whose(resource: Resource, request: HookRequest, identifiers: Sequence[Resou
     return "unclear-patient"
 
 
+def of_another_patient(draft: Resource, request: HookRequest) -> bool:
+    """Whether a draft order says that it is for somebody else than the patient of the call."""
+    return _whose(draft, request, ()) == "other-patient" and "reference" in draft["subject"]
+
+
 def _concepts(resource: Resource) -> Iterator[Any]:
     yield resource.get("code")
     yield resource.get("valueCodeableConcept")

@@ -43,12 +43,17 @@ class Drafts:
             for one in _once(recommendations)[:MOST]
         ]
 
-    def instead_of(self, order: RecognisedOrder, offered: Sequence[Recommendation], *, recommended: str) -> list[Suggestion]:
-        """One suggestion per alternative: remove the order, add the alternative. `recommended` is a referral id, or empty."""
+    def instead_of(
+        self, order: RecognisedOrder, offered: Sequence[Recommendation], *, recommended: str, keep: bool
+    ) -> list[Suggestion]:
+        """One suggestion per alternative: remove the order (not if `keep`), add the alternative.
+
+        `recommended` is a referral id, or empty.
+        """
         texts = self.vocabulary.texts
         suggestions = []
         for one in _once(offered)[:MOST]:
-            removal = self._delete(order)
+            removal = [] if keep else self._delete(order)
             key = "card-suggest-replace" if removal else "card-suggest-add"
             suggestion = self._suggestion(
                 texts(key, label=one.referral.label), f"instead:{one.referral.id}", [*removal, self._create(one)]
@@ -83,7 +88,7 @@ class Drafts:
         return {"type": "create", "description": description, "resource": self.draft(recommendation)}
 
     def _delete(self, order: RecognisedOrder) -> list[Action]:
-        if order.reference is None:
+        if order.reference is None or not order.may_be_removed:
             return []
         texts = self.vocabulary.texts
         description = texts("card-action-remove", order=texts(f"order-{order.rule.id}"))

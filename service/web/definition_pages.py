@@ -12,12 +12,13 @@ from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, render_template, request, url_for
 
 from service.errors import Fault, NotFound
 from service.fhir import definition_rows as rows
 from service.fhir.conformance import Definitions, Published
 from service.records import dataclass
+from service.web.address import FHIR_PATH
 from service.web.responses import resource_response
 
 Resource = dict[str, Any]
@@ -73,7 +74,7 @@ def definition_pages(definitions: Definitions, examples: Callable[[], Iterable[P
         return str(published.load()["description"]) if published is not None else ""
 
     def page(template: str, **values: Any) -> Response:
-        response = Response(render_template(template, link=link, **values), content_type="text/html; charset=utf-8")
+        response = Response(render_template(template, link=link, fhir=request.script_root + FHIR_PATH, **values), content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = POLICY
         return response
 

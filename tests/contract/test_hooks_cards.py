@@ -197,11 +197,31 @@ def test_K16_K35_failed_treatment_or_a_normal_hip_mri_is_reason_enough(client: F
     assert first["label"] == "Replace by: MRI of the lumbar spine" and first["isRecommended"]
 
 
-def test_a_sign_against_the_hip_does_not_outweigh_a_record_that_speaks_for_it(client: FlaskClient) -> None:
+def test_K35_a_sign_against_the_hip_is_told_but_advises_nothing_against_a_record_that_speaks_for_it(client: FlaskClient) -> None:
     signs = ("hip_xray_oa", "hip_ir_reduced", "pain_groin", "hip_ir_load_pain", "log_roll", "scour", "fadir")
     record = [observation(one, answered("present"), number=number) for number, one in enumerate(signs)]
-    record.append(observation("failed_hip_treatment", answered("present"), number=9))
     assert cards(client, "order-select", record, orders=[order(HIP_MRI)]) == []
+    record.append(observation("failed_hip_treatment", answered("present"), number=9))
+    (card,) = cards(client, "order-select", record, orders=[order(HIP_MRI)])
+    assert card["indicator"] == "info" and "speaks against the hip joint" in card["detail"]
+    assert not any(one.get("isRecommended") for one in card["suggestions"])
+    assert {action["type"] for one in card["suggestions"] for action in one["actions"]} <= {"create"}
+
+
+@pytest.mark.parametrize("more", [{"priority": "stat"}, {"priority": "asap"}, {"status": "active"}], ids=str)
+def test_no_order_that_presses_or_is_no_draft_any_more_is_offered_for_removal(client: FlaskClient, more: Resource) -> None:
+    def removed(placed: Resource) -> set[str]:
+        (card,) = cards(client, "order-sign", case("spine"), orders=[placed])
+        return {action["type"] for one in card["suggestions"] for action in one["actions"]}
+
+    assert "delete" in removed(order(HIP_MRI))
+    assert "delete" not in removed(order(HIP_MRI, **more))
+
+
+@pytest.mark.parametrize("whose", ["Patient/somebody-else", "https://other.example/fhir/Patient/somebody-else"])
+def test_the_order_of_another_patient_is_left_alone(client: FlaskClient, whose: str) -> None:
+    assert cards(client, "order-sign", case("spine"), orders=[order(HIP_MRI, subject={"reference": whose})]) == []
+    assert len(cards(client, "order-sign", case("spine"), orders=[order(HIP_MRI)])) == 1
 
 
 def test_no_order_is_talked_down_while_an_alarm_sign_presses(client: FlaskClient) -> None:

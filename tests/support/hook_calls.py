@@ -78,6 +78,9 @@ def hook_call(hook: str, resources: list[Resource], *, orders: list[Resource] | 
         "encounterId": "encounter-1",
     }
     if orders is not None:
+        for one in orders:
+            if one["resourceType"] == "ServiceRequest":
+                one.setdefault("subject", {"reference": f"Patient/{context['patientId']}"})
         context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": one} for one in orders]}
         context["selections"] = [f"{one['resourceType']}/{one['id']}" for one in orders if "id" in one]
     body: Resource = {
@@ -91,14 +94,13 @@ def hook_call(hook: str, resources: list[Resource], *, orders: list[Resource] | 
 
 
 def order(code_: str, system: str = LOINC, *, site: str | None = None, **more: Any) -> Resource:
-    """A draft order as a record system makes it."""
+    """A draft order as a record system makes it; a call gives it the patient of the call, if it names nobody."""
     made: Resource = {
         "resourceType": "ServiceRequest",
         "id": "order-1",
         "status": "draft",
         "intent": "order",
         "code": {"coding": [{"system": system, "code": code_}]},
-        "subject": {"reference": "Patient/example-spine"},
         **more,
     }
     if site is not None:

@@ -29,7 +29,7 @@ Resource = dict[str, Any]
 FOLDER = ROOT / "profiles" / "fsh-generated" / "examples"
 HL7 = "http://terminology.hl7.org/CodeSystem"
 FHIR_JSON = "application/fhir+json"
-STANDING_STILL = datetime(2026, 3, 5, 9, 30, tzinfo=UTC)
+STANDING_STILL = datetime(2026, 7, 2, 9, 30, tzinfo=UTC)
 
 
 def examples() -> dict[str, Resource]:

@@ -247,6 +247,7 @@ def lint_codes(
     conditions: Collection[str],
     red_flags: Collection[str],
     services: Collection[str],
+    body_sites: Collection[str],
 ) -> tuple[Fault, ...]:
     """Ids of the tables without a concept, and concepts without a row. The arguments are the codes of each system."""
     faults: list[Fault] = []
@@ -261,4 +262,6 @@ def lint_codes(
         for code in filter(None, (referral.service, referral.specialty)):
             if code not in services:
                 faults.append(fault("plans.json", referral.id, f"{code!r} is no concept of the terminology."))
+        if referral.body_site and referral.body_site not in body_sites:
+            faults.append(fault("plans.json", referral.id, f"{referral.body_site!r} is no body site of the terminology."))
     return tuple(faults)

@@ -276,6 +276,7 @@ class ReferralSchema(TableSchema):
     unless = Items()
     service = Text()
     specialty = Text(empty=True)
+    body_site = Text(empty=True)
     label = Text()
     reason = Text()
     urgency = fields.String(required=True, allow_none=True)

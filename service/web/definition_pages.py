@@ -74,7 +74,8 @@ def definition_pages(definitions: Definitions, examples: Callable[[], Iterable[P
         return str(published.load()["description"]) if published is not None else ""
 
     def page(template: str, **values: Any) -> Response:
-        response = Response(render_template(template, link=link, fhir=request.script_root + FHIR_PATH, **values), content_type="text/html; charset=utf-8")
+        text = render_template(template, link=link, fhir=request.script_root + FHIR_PATH, **values)
+        response = Response(text, content_type="text/html; charset=utf-8")
         response.headers["Content-Security-Policy"] = POLICY
         return response
 

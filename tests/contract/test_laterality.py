@@ -155,3 +155,16 @@ def test_headers_that_were_once_codes_are_nowhere(service: Service) -> None:
     text = json.dumps([one.load() for one in service.definitions], default=str)
     for header in ("M54.5", "M51.36", "M51.37", "I71.4", "M48.06", "R10.2", "S72.001", "M84.351"):
         assert f'"{header}"' not in text
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_draft_about_the_hip_names_the_hip_that_hurts(client: FlaskClient, respond: Callable[..., Resource], side: str) -> None:
+    signs = dict.fromkeys(("pain_groin", "hip_ir_reduced", "hip_ir_load_pain", "log_roll", "limp"), "present")
+
+    def drafts(**more: str) -> list[Resource]:
+        assessed = client.post("/fhir/$assess", json=respond(**signs, **more)).get_json()
+        return [one for one in assessed["contained"] if one["resourceType"] == "ServiceRequest"]
+
+    sites = [coding for one in drafts(symptom_side=side) for site in one.get("bodySite", ()) for coding in site["coding"]]
+    assert sites and all(side in coding["display"].lower() for coding in sites)
+    assert not any("bodySite" in one for one in drafts())

@@ -64,12 +64,13 @@ def main() -> int:
 def with_fresh_answers(text: str, server: LiveServer) -> tuple[str, list[str]]:
     """The text with each documented answer as the commands give it now, and what could not be brought up to date."""
     faults = []
-    for example in reversed(list(examples(text))):
-        if example.answer is None:
-            continue
+    documented = [example for example in examples(text) if example.answer is not None]
+    outputs = [run(example.command, server.url.removeprefix("http://")) for example in documented]  # in order: one may store
+    for example, output in reversed(list(zip(documented, outputs, strict=True))):
+        assert example.answer is not None
         try:
-            answer = refreshed(example.answer, run(example.command, server.url.removeprefix("http://")))
-        except (ValueError, AssertionError) as error:
+            answer = refreshed(example.answer, output)
+        except ValueError as error:
             faults.append(f"README.md, line {example.line}: {error}")
             continue
         text = text[: example.span[0]] + answer + text[example.span[1] :]

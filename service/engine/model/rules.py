@@ -67,7 +67,8 @@ class Qualifier:
 @dataclass(frozen=True, slots=True)
 class Referral:
     """A coded next step. `applies_to` names a pattern, a condition or a red flag (``pattern:spine``, ``condition:aaa``,
-    ``red-flag:cauda_equina``), or ``undecided:under-18``; `service` and `specialty` are concepts of the terminology.
+    ``red-flag:cauda_equina``), or ``undecided:under-18``; `service`, `specialty` and `body_site` are concepts of the
+    terminology; a `body_site` is given in a draft with the side of the case, where that is known.
 
     Given only where one of the statements of `only_when` is true, if there are any, and none of `unless`: an image is not
     asked for where it is the answer just given. Statements are written ``finding:id statement``. `safety` as in `PlanRule`.
@@ -85,6 +86,7 @@ class Referral:
     unless: tuple[str, ...] = ()
     safety: tuple[SafetyClass, ...] = ()
     source_id: str = ""
+    body_site: str = ""
 
 
 @dataclass(frozen=True, slots=True)

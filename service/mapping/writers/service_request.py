@@ -60,6 +60,9 @@ def service_request(
         "supportingInfo": [{"reference": "#"}],
         "note": [{"text": vocabulary.texts("request-note")}],
     }
+    site = vocabulary.terminology.outbound_body_site(referral.body_site, side) if referral.body_site and side else []
+    if site:
+        request["bodySite"] = [{"coding": site}]
     specialty = vocabulary.specialty(referral)
     if specialty is not None:
         request["performerType"] = specialty

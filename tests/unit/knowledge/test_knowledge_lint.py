@@ -349,6 +349,7 @@ def test_every_id_of_the_tables_has_a_code_and_every_code_a_row(knowledge: Knowl
     assert lint_codes(
         knowledge,
         findings=codes("finding"), conditions=codes("condition"), red_flags=codes("red-flag"), services=codes("service"),
+        body_sites=codes("body-site"),
     ) == ()
 
 
@@ -357,7 +358,9 @@ def test_an_id_without_a_code_and_a_code_without_a_row_are_named(knowledge: Know
         knowledge,
         findings=(codes("finding") - {"slr"}) | {"laser"}, conditions=codes("condition"),
         red_flags=(rule.id for rule in knowledge.red_flags), services=codes("service") - {"ref-rheumatologist"},
+        body_sites=codes("body-site") - {"hip-region"},
     )
     assert [fault.where for fault in faults] == [
-        "findings.csv row slr", "findings.csv row laser", "plans.json row rheumatologist",
+        "findings.csv row slr", "findings.csv row laser",
+        *(f"plans.json row {one.id}" for one in knowledge.referrals if one.body_site or one.id == "rheumatologist"),
     ]

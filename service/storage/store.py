@@ -22,7 +22,8 @@ Result = TypeVar("Result")
 
 PAGE = 50  # entries of a page where the caller asks for no other number
 MOST_PER_PAGE = 1000
-ANY_VERSION = -1  # as the version that is expected: there must be one
+# As the version that is expected: there must be one. Not -1: that is a tag which no version has (fhir/etags.py).
+ANY_VERSION = -2
 
 
 @dataclass(frozen=True, slots=True)

@@ -345,12 +345,17 @@ def test_R50_a_count_holds_no_entries(stored: FlaskClient, record: Record) -> No
     [
         "_count=-1", "_count=abc", "date=banana", "_sort=zzz", "_cursor=abc", "probability=much", "_total=maybe", "_summary=some",
         "_include=Nothing:here", "_elements=shoes", "patient=Practitioner/1", "date=2026-02-30", "risk:missing=perhaps",
-        "_count=1&_count=2", "name%00=1&date=%00", "patient=%F0%28%8C%28", "_cursor=WyIiLFtdLDFd", "_lastUpdated=yesterday",
+        "_count=1&_count=2", "name%00=1&date=%00", "_cursor=WyIiLFtdLDFd", "_lastUpdated=yesterday",
     ],
 )  # fmt: skip
 def test_R51_a_value_that_does_not_fit_is_400(stored: FlaskClient, query: str) -> None:
     issues_of(send(stored, "GET", f"/RiskAssessment?{query}"), 400, "value", "invalid")
     issues_of(post_search(stored, "RiskAssessment/_search", query), 400, "value", "invalid")
+
+
+def test_R51_a_value_that_is_not_utf_8_is_400(stored: FlaskClient) -> None:
+    issues_of(send(stored, "GET", "/RiskAssessment?patient=%F0%28%8C%28"), 400, "structure")
+    issues_of(post_search(stored, "RiskAssessment/_search", "patient=%F0%28%8C%28"), 400, "structure")
 
 
 def test_R51_a_modifier_that_is_not_offered_is_400(stored: FlaskClient) -> None:

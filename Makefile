@@ -1,7 +1,7 @@
 # Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check bench demo-ehr docs profiles package vignettes lock clean
+.PHONY: help run test coverage lint check bench demo-ehr docs profiles package vignettes lock clean
 
 # The first of these that really starts and is new enough. Version managers put names on the PATH that only print an
 # error, so each candidate is run, not looked up. Override with `make run PYTHON=/path/to/python`.
@@ -12,9 +12,10 @@ PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 pyth
 # Running must not need the test tools, and testing must not change what runs: one environment each.
 RUN := .venv
 TEST := .venv-test
-# Processes of the test suite; a file's tests stay together, so that they share the servers and databases they start.
+# Processes of the test suite, one more than cores, because many tests wait for a server. A file's tests stay together, so that
+# they share the servers and databases they start.
 # The files go out in the order of tests/support/order.py: left to itself, xdist would begin with those of the most tests.
-JOBS ?= auto
+JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # A stamp lies inside its environment, so that removing the environment removes it; a newer lock makes it stale.
 RUN_READY := $(RUN)/.installed
 TEST_READY := $(TEST)/.installed
@@ -26,9 +27,12 @@ help:  ## Show this list.
 run: $(RUN_READY)  ## Start the service on 127.0.0.1:8000 (PORT and HOST settable). Installs what it needs first.
 	@exec $(RUN)/bin/python -m service serve
 
-# Of tests with many parameters the first is traced, and bulk over covered code not at all (tests/support/order.py): the tracer
-# doubles the time of Python code.
-test: $(TEST_READY)  ## Run the whole default test suite with coverage.
+test: $(TEST_READY)  ## Run the whole default test suite.
+	$(TEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Apart from `make test`, because the tracer doubles the time of Python code. Of tests with many parameters the first is traced, and
+# bulk over covered code not at all (tests/support/order.py).
+coverage: $(TEST_READY)  ## The same, and which lines and branches of service/ it ran.
 	$(TEST)/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 lint: $(TEST_READY)  ## Lint and types.

@@ -7,12 +7,14 @@ to be given up says so in its status, and hears no more until a client asks for 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from service.clients.outbound import Outbound
 from service.delivery.worker import DeliveryFailed
+from service.errors import VersionConflict
 from service.fhir.notifications import Event, Kind, event_of, notification
 from service.fhir.r4 import read_stored, serialise
 from service.fhir.topics import HEARTBEAT, TIMEOUT, extension_value
@@ -57,7 +59,9 @@ class SubscriptionHandler:
         if asked_anew:
             self._tell(subscription, "handshake", [])
         self._tell(subscription, kind, [event] if event is not None else [])
-        return self._activate(subscription_id) if kind == "handshake" or asked_anew else None
+        if kind == "handshake" or asked_anew:
+            return _change(subscription_id, from_=("requested",), status="active")
+        return None
 
     def _tell(self, subscription: Resource, kind: Kind, events: list[Event]) -> None:
         about = about_of(subscription, self.outbox, address=self.address, base_url=self.base_url)
@@ -69,12 +73,8 @@ class SubscriptionHandler:
     def buried(self, delivery: Delivery, reason: str) -> Also | None:
         """The Subscription in error, unless it is over or that was a heartbeat's fault alone."""
 
-        def work(transaction: Transaction) -> None:
-            subscription = current(transaction, delivery.target.partition("/")[2])
-            if subscription is not None and subscription["status"] in ("requested", "active"):
-                transaction.update({**subscription, "status": "error", "error": f"A notification was given up. {reason}"})
-
-        return work
+        error = f"A notification was given up. {reason}"
+        return _change(delivery.target.partition("/")[2], from_=("requested", "active"), status="error", error=error)
 
     def _send(self, channel: Mapping[str, Any], bundle: Resource) -> None:
         headers = {"Content-Type": f"{str(channel.get('payload') or MEDIA_TYPES[0]).partition(';')[0]}; charset=utf-8"}
@@ -101,14 +101,6 @@ class SubscriptionHandler:
             if version is not None and version.body is not None:
                 resource = read_stored(version.body)
         return event_of(delivery.payload, resource)
-
-    def _activate(self, subscription_id: str) -> Also:
-        def work(transaction: Transaction) -> None:
-            subscription = current(transaction, subscription_id)
-            if subscription is not None and subscription["status"] == "requested":
-                transaction.update({**subscription, "status": "active"})
-
-        return work
 
 
 @dataclass(slots=True)
@@ -137,6 +129,21 @@ class Heartbeats:
                         transaction, KIND, target, {"type": "heartbeat"}
                     )
                 )
+
+
+def _change(subscription_id: str, *, from_: Collection[str], **changes: str) -> Also:
+    """The change of a Subscription in one of these states; nothing if a client deletes it or asks for it anew meanwhile."""
+
+    def work(transaction: Transaction) -> None:
+        version = transaction.read("Subscription", subscription_id)
+        if version is None or version.body is None:
+            return
+        subscription = read_stored(version.body)
+        if subscription["status"] in from_:
+            with suppress(VersionConflict):
+                transaction.update({**subscription, **changes}, expected=version.version)
+
+    return work
 
 
 def current(reader: Reader, subscription_id: str) -> Resource | None:

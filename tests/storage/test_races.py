@@ -15,6 +15,7 @@ import pytest
 from support.databases import new_postgresql
 from support.postgresql import PostgresServer
 
+from service.delivery.subscriptions import SubscriptionHandler
 from service.errors import Unavailable, VersionConflict
 from service.fhir.search import SearchContext, read_query
 from service.fhir.search_index import resource_indexer
@@ -24,6 +25,7 @@ from service.interactions.finding import finder
 from service.interactions.single import Interactions
 from service.interactions.subscribing import SubscriptionEvents, SubscriptionRules
 from service.storage import engine as engine_module
+from service.storage.outbox import Delivery
 from service.storage.sql_outbox import SqlOutbox
 from service.storage.sql_store import SqlStore
 from service.storage.store import ANY_VERSION, Transaction, Version
@@ -211,6 +213,28 @@ def test_if_match_any_holds_up_to_the_write(postgresql: PostgresServer, open_sto
 
     with pytest.raises(VersionConflict):
         mine.transact(work)
+
+
+def test_a_subscription_that_is_deleted_while_it_is_put_in_error_stays_deleted(
+    postgresql: PostgresServer, open_store: Open
+) -> None:
+    url = postgresql.create_database("deleted_meanwhile")
+    mine, others = open_store(url), open_store(url)
+    made = mine.transact(lambda transaction: transaction.create(subscribed("Patient?active=true", "requested")))
+    nobody: Any = None  # no call is made
+    handler = SubscriptionHandler(mine, SqlOutbox(mine, now=lambda: NOON), nobody, "", "", lambda: NOON, lambda: "1")
+    about = Delivery(1, "subscription", f"Subscription/{made.id}", {"type": "handshake"}, "dead", 1, NOON, NOON)
+    change = handler.buried(about, "No answer.")
+    assert change is not None
+
+    def work(transaction: Transaction) -> None:
+        disturbed: Any = DeletesMeanwhile(transaction, others)
+        change(disturbed)
+
+    mine.transact(work)
+    with mine.reading() as reader:
+        left = reader.read("Subscription", made.id)
+    assert left is not None and left.deleted
 
 
 def test_any_version_means_that_there_is_one(database_url: str, open_store: Open) -> None:
